@@ -1,0 +1,76 @@
+# One received PUBLISH, where it lies in the receive buffer.
+#
+# There is one Message for each client and it is valid during the handler's call: what is to be kept is
+# copied. The accessors that end in _is, _int and copy_ take no heap; topic and payload make an object each.
+from .wire import to_bytes
+
+
+class Message:
+    """What a handler gets: `topic`, `payload`, `qos` (0 to 2), `retain`, `dup`; len() is the payload's.
+
+    Valid during the handler's call only.
+    """
+
+    def __init__(self, rx):
+        self._rx = rx
+        self._view = memoryview(rx)
+        self._topic_end = 2  # the topic begins at 2, behind its length
+        self._start = 0  # of the payload
+        self._end = 0
+        self.qos = 0
+        self.retain = False
+        self.dup = False
+        self.packet_id = 0
+
+    @property
+    def topic(self):
+        """The topic as a str: makes two small objects."""
+        return str(self._view[2 : self._topic_end], "utf-8")
+
+    @property
+    def payload(self):
+        """The payload in place, as a memoryview: makes one small object. bytes(..) of it may be kept."""
+        return self._view[self._start : self._end]
+
+    def __len__(self):  # no alloc
+        return self._end - self._start
+
+    def topic_is(self, topic):  # no alloc (given bytes)
+        """Is this the topic?"""
+        return self._equal(2, self._topic_end, to_bytes(topic))
+
+    def payload_is(self, data):  # no alloc (given bytes)
+        """Is this the payload?"""
+        return self._equal(self._start, self._end, to_bytes(data))
+
+    def payload_int(self, default=None):  # no alloc
+        """The payload as a decimal integer such as b"-12"; `default` where it is none."""
+        rx = self._rx
+        i = self._start
+        negative = i < self._end and rx[i] == 45
+        if i < self._end and (negative or rx[i] == 43):
+            i += 1
+        if i == self._end:
+            return default
+        value = 0
+        while i < self._end:
+            digit = rx[i] - 48
+            if not 0 <= digit <= 9:
+                return default
+            value = value * 10 + digit
+            i += 1
+        return -value if negative else value
+
+    def copy_payload(self, buf):  # no alloc
+        """Copy the payload to the start of `buf` and return its length; ValueError if it does not fit."""
+        n = self._end - self._start
+        if n > len(buf):
+            raise ValueError("buffer too small")
+        rx = self._rx
+        start = self._start
+        for i in range(n):
+            buf[i] = rx[start + i]
+        return n
+
+    def _equal(self, start, end, data):  # no alloc
+        return len(data) == end - start and self._rx.find(data, start, end) == start

@@ -1,0 +1,85 @@
+# The atoms of a packet: lengths, strings, UTF-8. Nothing here knows a packet, and nothing allocates.
+
+
+def varint_size(value):  # no alloc
+    """Bytes that the length `value` takes: 1 to 4."""
+    return 1 if value < 128 else 2 if value < 16384 else 3 if value < 2097152 else 4
+
+
+def put_varint(buf, off, value):  # no alloc
+    """Write `value` (0 to 268,435,455) at `off` in 7-bit groups; return the offset behind it."""
+    while value > 127:
+        buf[off] = value & 127 | 128
+        value >>= 7
+        off += 1
+    buf[off] = value
+    return off + 1
+
+
+def put_u16(buf, off, value):  # no alloc
+    """Write `value` (0 to 65,535) at `off`, high byte first; return the offset behind it."""
+    buf[off] = value >> 8
+    buf[off + 1] = value & 255
+    return off + 2
+
+
+def put_field(buf, off, data):  # no alloc
+    """Write bytes with their two-byte length at `off`; return the offset behind them."""
+    n = len(data)
+    off = put_u16(buf, off, n)
+    buf[off : off + n] = data
+    return off + n
+
+
+def utf8_ok(buf, off, end):  # no alloc
+    """Is buf[off:end] well-formed UTF-8 without U+0000 and surrogates? [MQTT-1.5.3-1] [MQTT-1.5.3-2]"""
+    while off < end:
+        b = buf[off]
+        off += 1
+        if 0 < b < 0x80:
+            continue
+        if 0xC2 <= b <= 0xDF:
+            more, low, high = 1, 0x80, 0xBF
+        elif 0xE0 <= b <= 0xEF:  # neither overlong nor a surrogate
+            more, low, high = 2, 0xA0 if b == 0xE0 else 0x80, 0x9F if b == 0xED else 0xBF
+        elif 0xF0 <= b <= 0xF4:  # neither overlong nor past U+10FFFF
+            more, low, high = 3, 0x90 if b == 0xF0 else 0x80, 0x8F if b == 0xF4 else 0xBF
+        else:
+            return False
+        while more:
+            if off >= end or not low <= buf[off] <= high:
+                return False
+            low, high = 0x80, 0xBF
+            off += 1
+            more -= 1
+    return True
+
+
+def to_bytes(value):
+    """Bytes of a str (one new object), anything else as it is."""
+    return value.encode() if isinstance(value, str) else value
+
+
+def check_string(data, what):  # no alloc
+    """Raise ValueError unless `data` may stand in a packet as a string."""
+    if len(data) > 65535 or not utf8_ok(data, 0, len(data)):
+        raise ValueError(what)
+
+
+def check_topic(topic):  # no alloc
+    """Raise ValueError unless `topic` (bytes) may be published to. [MQTT-4.7.1-1] [MQTT-4.7.3-1]"""
+    check_string(topic, "topic: not UTF-8, or too long")
+    if not topic or topic.find(b"+") >= 0 or topic.find(b"#") >= 0:
+        raise ValueError("topic: empty, or with a wildcard")
+
+
+def check_filter(name):
+    """Raise ValueError unless `name` (bytes) is a topic filter. [MQTT-4.7.1-2] [MQTT-4.7.1-3]"""
+    check_string(name, "filter: not UTF-8, or too long")
+    levels = name.split(b"/")
+    last = levels.pop()
+    for level in levels:
+        if level != b"+" and (b"+" in level or b"#" in level):
+            raise ValueError("filter: a wildcard must fill its level, # the last one")
+    if not name or (last not in (b"+", b"#") and (b"+" in last or b"#" in last)):
+        raise ValueError("filter: empty, or a wildcard that does not fill its level")
