@@ -1,0 +1,189 @@
+# The packets of MQTT 3.1.1 (and 3.1): how each is written, and what of each may be believed.
+#
+# Encoders write at an offset of a buffer that is large enough and return a length; decoders read a whole
+# packet's body that lies at 0. A version of the protocol is a module with these names: the engine calls
+# whichever it was given.
+from micropython import const
+
+from .errors import MQTTError
+from .wire import check_string, check_topic, put_field, put_u16, put_varint, to_bytes, utf8_ok, varint_size
+
+_MALFORMED = const(0x81)
+_PROTOCOL_ERROR = const(0x82)
+
+# The reserved flags of each type of packet, 255 where a server may not send it. [MQTT-2.2.2-2]
+_FLAGS = b"\xff\xff\x00\xff\x00\x00\x02\x00\xff\x00\xff\x00\xff\x00\xff\xff"
+
+# CONNACK return codes 1 to 5 as reason codes
+_REFUSALS = b"\x84\x85\x88\x86\x87"
+
+
+class Connect:
+    """The fields of CONNECT. Bad ones raise ValueError. Strings may be str or bytes."""
+
+    def __init__(self, client_id, user=None, password=None, keepalive=60, clean=True, level=4):
+        self.client_id = to_bytes(client_id)
+        self.user = None if user is None else to_bytes(user)
+        self.password = None if password is None else to_bytes(password)
+        self.keepalive = keepalive
+        self.clean = clean
+        self.level = level
+        self.will_topic = None
+        self.will_payload = None
+        self._will_flags = 0
+        self._held = False
+        if level not in (3, 4):
+            raise ValueError("level: 3 (MQTT 3.1) or 4 (3.1.1)")
+        if not 0 <= keepalive <= 65535:
+            raise ValueError("keepalive: 0 to 65535 seconds")
+        if password is not None and user is None:  # [MQTT-3.1.2-22]
+            raise ValueError("password without user")
+        if not self.client_id and not clean:  # [MQTT-3.1.3-7]
+            raise ValueError("an empty client_id needs clean=True")
+        if level == 3 and not 1 <= len(self.client_id) <= 23:
+            raise ValueError("client_id: 1 to 23 bytes in MQTT 3.1")
+        check_string(self.client_id, "client_id: not UTF-8, or too long")
+        if user is not None:
+            check_string(self.user, "user: not UTF-8, or too long")
+        if password is not None and len(self.password) > 65535:
+            raise ValueError("password: too long")
+
+    def will(self, topic, payload, qos, retain):
+        """Set the will: `qos` 0 to 2, `payload` up to 65,535 bytes."""
+        topic = to_bytes(topic)
+        payload = to_bytes(payload)
+        check_topic(topic)
+        if len(payload) > 65535:
+            raise ValueError("will: payload too long")
+        if not 0 <= qos <= 2:  # [MQTT-3.1.2-14]
+            raise ValueError("qos: 0, 1 or 2")
+        self.will_topic = topic
+        self.will_payload = payload
+        self._will_flags = 4 | qos << 3 | (32 if retain else 0)
+
+    def _fields(self):
+        """The strings of the payload, in their order. [MQTT-3.1.3-1]"""
+        fields = (self.client_id, self.will_topic, self.will_payload, self.user, self.password)
+        return [field for field in fields if field is not None]
+
+    def size(self):
+        """Bytes of the packet behind its fixed header, which takes up to five more."""
+        n = 12 if self.level == 3 else 10
+        for field in self._fields():
+            n += 2 + len(field)
+        return n
+
+    def encode(self, buf):
+        """Write CONNECT at the start of `buf` and return its length."""
+        buf[0] = 0x10
+        off = put_field(buf, put_varint(buf, 1, self.size()), b"MQIsdp" if self.level == 3 else b"MQTT")
+        buf[off] = self.level
+        flags = self._will_flags
+        if self.clean:
+            flags |= 2
+        if self.user is not None:
+            flags |= 128
+        if self.password is not None:
+            flags |= 64
+        buf[off + 1] = flags
+        off = put_u16(buf, off + 2, self.keepalive)
+        for field in self._fields():
+            off = put_field(buf, off, field)
+        return off
+
+    def connack(self, buf, n):
+        """Take CONNACK's body of `n` bytes: return Session Present, or raise MQTTError with what refused us."""
+        code = buf[1]
+        present = buf[0]
+        if self.level == 3:  # it does not say: a kept session is taken to be there the second time
+            present = 1 if self._held else 0
+            self._held = not self.clean and not code
+        if present > 1 or code > 5:  # [MQTT-2.2.2-2], 3.2.2.3
+            raise MQTTError(_MALFORMED)
+        if present and (code or self.clean):  # [MQTT-3.2.2-1] [MQTT-3.2.2-4]
+            raise MQTTError(_PROTOCOL_ERROR)
+        if code:
+            raise MQTTError(_REFUSALS[code - 1])
+        return present
+
+
+def check(head, n):  # no alloc
+    """Raise MQTTError unless a server may send a packet with the first byte `head` and a body of `n`."""
+    kind = head >> 4
+    if kind == 3:
+        qos = head >> 1 & 3
+        if qos == 3 or head & 0x0E == 8 or n < (5 if qos else 3):  # [MQTT-3.3.1-4] [MQTT-3.3.1-2]
+            raise MQTTError(_MALFORMED)
+    elif _FLAGS[kind] == 255:
+        raise MQTTError(_PROTOCOL_ERROR)
+    elif _FLAGS[kind] != head & 15:
+        raise MQTTError(_MALFORMED)
+    elif n < 3 if kind == 9 else n != (0 if kind == 13 else 2):
+        raise MQTTError(_MALFORMED)
+
+
+def publish_size(topic, payload, qos):  # no alloc
+    """Bytes of a whole PUBLISH."""
+    n = 2 + len(topic) + len(payload) + (2 if qos else 0)
+    return 1 + varint_size(n) + n
+
+
+def publish(buf, off, topic, payload, qos, retain, packet_id):  # no alloc
+    """Write PUBLISH at `off`: `topic` and `payload` bytes, the topic checked before."""
+    n = len(payload)
+    buf[off] = 0x30 | qos << 1 | (1 if retain else 0)
+    off = put_varint(buf, off + 1, 2 + len(topic) + n + (2 if qos else 0))
+    off = put_field(buf, off, topic)
+    if qos:
+        off = put_u16(buf, off, packet_id)
+    buf[off : off + n] = payload
+
+
+def parse_publish(msg, rx, head, n, have):  # no alloc
+    """Fill `msg` from a PUBLISH of `n` bytes, of which the first `have` lie at the start of `rx`.
+
+    The two bytes behind those are the packet id's, where that was not among them.
+    """
+    end = 2 + (rx[0] << 8 | rx[1])
+    qos = head >> 1 & 3
+    start = end + 2 if qos else end
+    if start > n or end == 2:  # [MQTT-4.7.3-1]
+        raise MQTTError(_MALFORMED)
+    msg.qos = qos
+    msg.dup = head & 8 != 0
+    msg.retain = head & 1 != 0
+    msg._topic_end = end
+    msg._start = start
+    msg._end = n
+    msg.packet_id = 0
+    if qos:
+        high = rx[end] if end < have else rx[have]
+        low = rx[end + 1] if end + 1 < have else rx[have + 1]
+        msg.packet_id = high << 8 | low
+        if not msg.packet_id:  # [MQTT-2.3.1-1]
+            raise MQTTError(_PROTOCOL_ERROR)
+    if end <= have:
+        if not utf8_ok(rx, 2, end) or rx.find(b"+", 2, end) >= 0 or rx.find(b"#", 2, end) >= 0:
+            raise MQTTError(_MALFORMED)  # [MQTT-3.3.2-1] [MQTT-3.3.2-2]
+
+
+def subscribe(buf, subscriptions, packet_id, unsubscribe):
+    """Write SUBSCRIBE (UNSUBSCRIBE) for `subscriptions`, each with `filter` and `qos`; return its length."""
+    n = 2
+    for sub in subscriptions:
+        n += len(sub.filter) + (2 if unsubscribe else 3)
+    buf[0] = 0xA2 if unsubscribe else 0x82
+    off = put_u16(buf, put_varint(buf, 1, n), packet_id)
+    for sub in subscriptions:
+        off = put_field(buf, off, sub.filter)
+        if not unsubscribe:
+            buf[off] = sub.qos
+            off += 1
+    return off
+
+
+def check_codes(buf, n):
+    """Raise MQTTError unless the codes of a SUBACK, buf[2:n], are 0, 1, 2 or 0x80. [MQTT-3.9.3-2]"""
+    for i in range(2, n):
+        if buf[i] > 2 and buf[i] != 0x80:
+            raise MQTTError(_MALFORMED)
