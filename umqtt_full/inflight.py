@@ -1,0 +1,205 @@
+# The outbox: every PUBLISH that was accepted and is not yet done, in equal slots of one block; and the ids of
+# QoS 2 messages on their way in.
+#
+# A slot is FREE, QUEUED (to be written), SENT (written, its PUBACK or PUBREC awaited) or RELEASED (PUBREC
+# came, PUBCOMP awaited). Slots that are in use hang in two chains: main, in the order of publish (SENT before
+# QUEUED), and released, in the order of PUBREC. A packet stays whole in its slot until it is done, so that it
+# can be sent again from the same bytes.
+from array import array
+
+from micropython import const
+
+_FREE = const(0)
+_QUEUED = const(1)
+_SENT = const(2)
+_RELEASED = const(3)
+
+_MAIN = const(0)
+_REL = const(1)
+NONE = 255  # the end of a chain
+
+# What an ack did
+IGNORED, DONE, RELEASE, LATER, WRONG = range(5)
+
+
+class Outbox:
+    """`slots` (1 to 254) packets of up to `size` bytes each."""
+
+    def __init__(self, slots, size):
+        if not 1 <= slots <= 254 or size < 16:
+            raise ValueError("slots: 1 to 254, of 16 bytes or more")
+        self.size = size
+        self.slots = self.free = slots
+        self.buf = bytearray(slots * size)
+        self.ids = array("H", [0] * slots)
+        self.lengths = array("H" if size < 65536 else "I", [0] * slots)
+        self._state = bytearray(slots)
+        self._next = bytearray(slots)
+        self._heads = bytearray(b"\xff\xff")
+        self._tails = bytearray(b"\xff\xff")
+        self.unsent = NONE  # the first QUEUED
+        self._unreleased = NONE  # the first RELEASED whose PUBREL is to be sent again
+        self._last_id = 0
+
+    def take(self):  # no alloc
+        """A free slot (the caller has seen `free`), to be filled and then given to `queue`."""
+        return self._state.find(b"\x00")
+
+    def queue(self, slot, packet_id, n):  # no alloc
+        """Append a slot that holds a packet of `n` bytes to what is to be written."""
+        self.free -= 1
+        self.ids[slot] = packet_id
+        self.lengths[slot] = n
+        self._append(_MAIN, slot, _QUEUED)
+        if self.unsent == NONE:
+            self.unsent = slot
+
+    def next_id(self, other):  # no alloc
+        """A packet id that no slot has, nor is `other`. [MQTT-2.3.1-2]"""
+        while True:
+            packet_id = self._last_id = self._last_id % 65535 + 1
+            if packet_id != other and self.find(packet_id) == NONE:
+                return packet_id
+
+    def find(self, packet_id):  # no alloc
+        """The slot with this id, or NONE. Acks come in order as a rule: the first is the one."""
+        chain = _MAIN
+        while True:
+            slot = self._heads[chain]
+            while slot != NONE:
+                if self.ids[slot] == packet_id:
+                    return slot
+                slot = self._next[slot]
+            if chain == _REL:
+                return NONE
+            chain = _REL
+
+    def written(self, slot):  # no alloc
+        """The slot `unsent` went out whole: it waits for its ack, or at QoS 0 is free again."""
+        self.unsent = self._next[slot]
+        if self.ids[slot]:
+            self._state[slot] = _SENT
+        else:
+            self._unlink(_MAIN, slot)
+            self._clear(slot)
+
+    def ack(self, kind, packet_id):  # no alloc
+        """Take PUBACK (`kind` 4), PUBREC (5) or PUBCOMP (7): say what it did, as one of the names above.
+
+        An ack for a packet that was not written on this link is out of date: ignored, since the packet
+        goes out again anyhow. [MQTT-2.3.1-6]
+        """
+        slot = self.find(packet_id)
+        if slot == NONE or self._state[slot] == _QUEUED:
+            return IGNORED
+        released = self._state[slot] == _RELEASED
+        two = self.buf[slot * self.size] & 4
+        if kind == 5 and two:
+            if not released:
+                self._unlink(_MAIN, slot)
+                self._append(_REL, slot, _RELEASED)
+            return RELEASE if self._unreleased == NONE else LATER  # behind those of the last link
+        if kind == 4 and not two:
+            self._unlink(_MAIN, slot)
+        elif kind == 7 and released:
+            if self._unreleased == slot:
+                self._unreleased = self._next[slot]
+            self._unlink(_REL, slot)
+        else:
+            return WRONG
+        self._clear(slot)
+        return DONE
+
+    def resend(self, present):
+        """A link begins: queue again what is not done; return how many were sent before.
+
+        With the session `present`: PUBLISH with DUP, and PUBREL in the order of PUBREC. [MQTT-4.4.0-1]
+        Without it they are new messages, as the broker knows nothing of them.
+        """
+        count = 0
+        heads = self._heads
+        if not present and heads[_REL] != NONE:  # back in front: they were published first
+            self._next[self._tails[_REL]] = heads[_MAIN]
+            if heads[_MAIN] == NONE:
+                self._tails[_MAIN] = self._tails[_REL]
+            heads[_MAIN] = heads[_REL]
+            heads[_REL] = NONE
+        slot = self.unsent = heads[_MAIN]
+        while slot != NONE:
+            first = slot * self.size
+            if self._state[slot] != _QUEUED:
+                self._state[slot] = _QUEUED
+                self.buf[first] |= 8  # DUP
+                count += 1
+            if not present:
+                self.buf[first] &= 0xF7
+            slot = self._next[slot]
+        slot = self._unreleased = heads[_REL]
+        while slot != NONE:
+            count += 1
+            slot = self._next[slot]
+        return count
+
+    def next_release(self):  # no alloc
+        """The packet id of the next PUBREL that is to be sent again, 0 where there is none."""
+        slot = self._unreleased
+        if slot == NONE:
+            return 0
+        self._unreleased = self._next[slot]
+        return self.ids[slot]
+
+    def _append(self, chain, slot, state):  # no alloc
+        self._state[slot] = state
+        self._next[slot] = NONE
+        if self._heads[chain] == NONE:
+            self._heads[chain] = slot
+        else:
+            self._next[self._tails[chain]] = slot
+        self._tails[chain] = slot
+
+    def _unlink(self, chain, slot):  # no alloc
+        before = NONE
+        at = self._heads[chain]
+        while at != slot:
+            before = at
+            at = self._next[at]
+        if before == NONE:
+            self._heads[chain] = self._next[slot]
+        else:
+            self._next[before] = self._next[slot]
+        if self._tails[chain] == slot:
+            self._tails[chain] = before
+
+    def _clear(self, slot):  # no alloc
+        self._state[slot] = _FREE
+        self.ids[slot] = 0
+        self.free += 1
+
+
+class Ids:
+    """The ids of inbound QoS 2 messages that were delivered and whose PUBREL is awaited: up to `size`."""
+
+    def __init__(self, size):
+        self._ids = array("H", [0] * size)  # 0 is a free place
+        self.count = 0
+
+    def clear(self):
+        """Forget all."""
+        for i in range(len(self._ids)):
+            self._ids[i] = 0
+        self.count = 0
+
+    def replace(self, old, new):  # no alloc
+        """Put `new` where `old` is, False where it is not: (id, id) finds one, (0, id) adds it if there is
+        room, (id, 0) forgets it.
+        """
+        ids = self._ids
+        for i in range(len(ids)):
+            if ids[i] == old:
+                ids[i] = new
+                if not old:
+                    self.count += 1
+                elif not new:
+                    self.count -= 1
+                return True
+        return False
