@@ -1,0 +1,364 @@
+# The protocol: what comes over one non-blocking stream, and what it means. It never waits and sees no socket.
+#
+# A stream has readinto(buf, n), which gives a count, 0 at the end and None when it would block, and
+# write(buf, off, n), which gives a count or None. What belongs to a link is made new by open(); what
+# belongs to the session (the outbox, the ids of inbound QoS 2) outlives it and is settled by CONNACK.
+#
+# Reading takes exactly one packet at a time, its header, then its body, both to the start of `rx`, and
+# stops where the stream would block.
+from time import ticks_diff
+
+from micropython import const
+
+from .errors import MQTTError, MQTTFull
+from .inflight import DONE, IGNORED, NONE, RELEASE, WRONG, Ids, Outbox
+from .message import Message
+from .wire import check_topic
+from .writer import Writer
+
+_MALFORMED = const(0x81)
+_PROTOCOL_ERROR = const(0x82)
+_KEEP_ALIVE_TIMEOUT = const(0x8D)
+_RECEIVE_MAXIMUM = const(0x93)
+_CLOSED = const(0x100)
+
+_CHUNK = const(64)  # what is read at a time behind the start of rx
+_BUDGET = const(32)  # packets read in one poll: a flood must not keep the caller
+
+
+class Engine:
+    """The protocol's state for one client. `protocol` is a module such as v4, `connect` its Connect.
+
+    Memory: `rx` bytes for the packet being read, `slots` times `slot_size` for what is published,
+    2 bytes for each of `qos2_ids`. Of `owner` it calls got_session(present), got_message(msg),
+    got_oversize(msg), got_ack(packet_id) and got_answer(codes).
+    """
+
+    def __init__(self, owner, protocol, connect, rx, slots, slot_size, qos2_ids):
+        if rx < 16 or qos2_ids < 1:
+            raise ValueError("rx: 16 bytes or more, qos2_ids: 1 or more")
+        self._owner = owner
+        self._protocol = protocol
+        self.connect = connect
+        self.rx_size = rx
+        self.rx = bytearray(rx + _CHUNK)  # a chunk may be copied to any place of it
+        self._chunk = bytearray(_CHUNK)
+        self.outbox = Outbox(slots, slot_size)
+        self.writer = Writer(self.rx, self.outbox)
+        self.message = Message(self.rx)
+        self._ids = Ids(qos2_ids)
+        self.received = self.oversize = self.stray = self.resent = self.deferred = 0
+        self.halt = False  # set in a handler: poll returns behind this packet
+        self.open(None, 0)
+
+    # -- the link and the session
+
+    def open(self, stream, now):
+        """Begin a link on a stream that is open: CONNECT goes out with the next polls. With None the
+        link ends; the owner closes its stream.
+        """
+        self.stream = stream
+        self.halt = True
+        self.connected = False
+        self.writer.reset(now)
+        self._head = self._length = self._pos = self._left = 0
+        self._want = 2
+        self._request_id = self._request_head = self._request_codes = 0
+        self._deferring = False
+        self._pinging = False  # PINGREQ was asked for and PINGRESP has not come
+        self._in_ms = now
+        if stream:
+            self.writer.request_n = self.connect.encode(self.rx)
+
+    def _begin_session(self, present):
+        """What belongs to the session: kept by both sides, or begun anew."""
+        if not present:
+            self._ids.clear()
+        self.resent += self.outbox.resend(present)
+        self.connected = self.writer.open = True
+        self.halt = True  # the owner comes first
+        self._owner.got_session(present)
+
+    # -- progress
+
+    def poll(self, now):  # no alloc
+        """Read and write all that goes without waiting. True: there is more to read, poll again at once.
+
+        Raises MQTTError or the stream's OSError when the link has to end; the owner then closes it.
+        """
+        writer = self.writer
+        self.halt = False
+        more = not writer.ended
+        budget = _BUDGET
+        while budget and more:
+            budget -= 1
+            more = self._read(now)
+            if self.halt:
+                return True
+        writer.flush(self.stream, now)
+        self._watch(now, more)
+        if self._deferring and not self._ids.count and not writer.control_n:
+            raise MQTTError(_RECEIVE_MAXIMUM)  # the broker sends again what found no room
+        return more
+
+    def next_ms(self, now):  # no alloc
+        """Milliseconds until poll has something to do by itself, -1 if never."""
+        patience = self.connect.keepalive * 500
+        if not patience or not self.connected:
+            return -1
+        writer = self.writer
+        if self._pinging and not writer.ping_n:
+            left = patience - ticks_diff(now, writer.ping_ms)
+        else:
+            left = self._ping_in(now)
+        if writer.busy:
+            left = min(left, patience - ticks_diff(now, writer.moved_ms))
+        return max(left, 0)
+
+    def wants_read(self):  # no alloc
+        """Does poll read, when there is something to read?"""
+        return self.writer.ended or not self.writer.blocks()
+
+    def idle(self):  # no alloc
+        """Is everything written and acknowledged?"""
+        writer = self.writer
+        return self.outbox.free == self.outbox.slots and not (writer.busy or writer.control_n or self._request_id)
+
+    # -- keepalive
+
+    def _ping_in(self, now):  # no alloc
+        """Milliseconds until PINGREQ is due: the interval less a margin, from when one direction fell quiet.
+
+        One suffices: where only we send, the answers must still be seen to come.
+        """
+        interval = self.connect.keepalive * 1000
+        quiet = max(ticks_diff(now, self.writer.out_ms), ticks_diff(now, self._in_ms))
+        return interval - min(interval // 4, 5000) - quiet
+
+    def _watch(self, now, more):  # no alloc
+        """PINGREQ when it is due; the end of the link when it is dead. [MQTT-3.1.2-23]
+
+        Half the interval without PINGRESP, or without a byte of a packet going out, is the end: so a dead
+        link is found within one and a half. `more`: not all that came was read, so no answer is missing.
+        """
+        patience = self.connect.keepalive * 500
+        writer = self.writer
+        if not patience or not self.connected or writer.ending:
+            return
+        dead = writer.busy and ticks_diff(now, writer.moved_ms) >= patience
+        if self._pinging:
+            dead = dead or (not writer.ping_n and ticks_diff(now, writer.ping_ms) >= patience)
+        elif self._ping_in(now) <= 0:
+            self._pinging = True
+            writer.ping()
+            writer.flush(self.stream, now)
+        if dead and not more:
+            raise MQTTError(_KEEP_ALIVE_TIMEOUT)
+
+    # -- what the owner asks for
+
+    def publish(self, topic, payload, qos, retain):  # no alloc
+        """Put a PUBLISH (bytes) into the outbox; return its packet id, 0 at QoS 0.
+
+        Raises ValueError where it can never be sent, MQTTFull where no slot is free now.
+        """
+        box = self.outbox
+        if not 0 <= qos <= 2:
+            raise ValueError("qos: 0, 1 or 2")
+        check_topic(topic)
+        n = self._protocol.publish_size(topic, payload, qos)
+        if n > box.size:
+            raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (n, box.size))
+        if not box.free:
+            raise MQTTFull("outbox: all %d slots are in use" % box.slots)
+        packet_id = box.next_id(self._request_id) if qos else 0
+        slot = box.take()
+        self._protocol.publish(box.buf, slot * box.size, topic, payload, qos, retain, packet_id)
+        box.queue(slot, packet_id, n)
+        return packet_id
+
+    def flush(self, now):  # no alloc
+        """Write what goes without waiting. Raises the stream's OSError."""
+        if self.connected:
+            self.writer.flush(self.stream, now)
+
+    def can_request(self):  # no alloc
+        """May SUBSCRIBE or UNSUBSCRIBE be asked for? One at a time, while rx holds no packet."""
+        if not self.connected or self.writer.ending or self._request_id:
+            return False
+        return self._head == 0 and self._pos == 0
+
+    def request(self, subscriptions, unsubscribe):
+        """SUBSCRIBE (UNSUBSCRIBE) these, ahead of what is queued; the answer comes by on_answer.
+
+        The packet is written from rx, and nothing is read before it is out.
+        """
+        self._request_id = self.outbox.next_id(0)
+        self._request_head = 0xB0 if unsubscribe else 0x90
+        self._request_codes = len(subscriptions)
+        self.writer.request_n = self._protocol.subscribe(self.rx, subscriptions, self._request_id, unsubscribe)
+
+    # -- reading
+
+    def _read(self, now):  # no alloc
+        """Read one packet and act on it: False when it would block, or must not go on."""
+        if self.writer.blocks():
+            self.writer.flush(self.stream, now)
+            if self.writer.blocks():
+                return False
+        try:
+            if not self._head and not self._read_header(now):
+                return False
+            if not self._fill(now) or not self._drain(now):
+                return False
+            head = self._head
+            self._head = self._pos = 0  # the next packet may come; rx stays as it is until then
+            have = self._want
+            self._want = 2
+            self._packet(head, self._length, have)
+        except MQTTError as e:
+            e.packet = self._first
+            raise
+        return True
+
+    def _fill(self, now):  # no alloc
+        """Read until `_want` bytes lie at the start of rx: True when they do."""
+        while self._pos < self._want:
+            pos = self._pos
+            if pos:
+                n = self.stream.readinto(self._chunk, min(self._want - pos, _CHUNK))
+                if n:
+                    self.rx[pos : pos + _CHUNK] = self._chunk
+            else:
+                n = self.stream.readinto(self.rx, self._want)
+            if n is None:
+                return False
+            self._got(n, now)
+            self._pos = pos + n
+        return True
+
+    def _got(self, n, now):  # no alloc
+        if not n:
+            raise MQTTError(_CLOSED)
+        self._in_ms = now
+        if self._head and self._pinging:
+            self.writer.ping_ms = now  # PINGRESP may well be behind the packet that is coming in
+
+    def _read_header(self, now):  # no alloc
+        """The first byte and the remaining length, one to four bytes of it. [MQTT-2.2.2-1]"""
+        rx = self.rx
+        self._first = 0
+        while True:
+            if not self._fill(now):
+                return False
+            last = self._want - 1
+            if rx[last] < 128:
+                break
+            if last == 4:
+                raise MQTTError(_MALFORMED)
+            self._want += 1
+        n = 0
+        while last:
+            n = n << 7 | rx[last] & 127
+            last -= 1
+        head = self._first = rx[0]
+        self._protocol.check(head, n)
+        if n > self.rx_size and head >> 4 != 3:
+            raise MQTTError(_MALFORMED)
+        if self.connected == (head == 0x20):  # [MQTT-3.2.0-1], and a second CONNACK
+            raise MQTTError(_PROTOCOL_ERROR)
+        self._head = head
+        self._length = n
+        self._pos = 0
+        self._want = min(n, self.rx_size)
+        self._left = n - self._want  # what is drained
+        return True
+
+    def _drain(self, now):  # no alloc
+        """Read what does not fit rx and let it go, but for the packet id: True when it is through."""
+        rx = self.rx
+        while self._left:
+            n = self.stream.readinto(self._chunk, min(self._left, _CHUNK))
+            if n is None:
+                return False
+            self._got(n, now)
+            i = 2 + (rx[0] << 8 | rx[1]) - (self._length - self._left)
+            if 0 <= i < n:
+                rx[self.rx_size] = self._chunk[i]
+            if 0 <= i + 1 < n:
+                rx[self.rx_size + 1] = self._chunk[i + 1]
+            self._left -= n
+        return True
+
+    def _packet(self, head, n, have):  # no alloc
+        """Act on a whole packet of `n` bytes, the first `have` of them in rx."""
+        rx = self.rx
+        kind = head >> 4
+        if kind == 3:
+            self._publish(head, n, have)
+            return
+        if kind == 2:
+            self._begin_session(self.connect.connack(rx, n))
+            return
+        if kind == 13:
+            self._pinging = False
+            return
+        packet_id = rx[0] << 8 | rx[1]
+        if not packet_id:  # [MQTT-2.3.1-1]
+            raise MQTTError(_PROTOCOL_ERROR)
+        if kind == 6:
+            self._ids.replace(packet_id, 0)
+            self.writer.ack(0x70, packet_id)  # also for an id that is not known
+        elif kind == 9 or kind == 11:
+            self._answer(head, packet_id, n)
+        elif packet_id == self._request_id:
+            raise MQTTError(_PROTOCOL_ERROR)
+        else:
+            did = self.outbox.ack(kind, packet_id)
+            if did == RELEASE:
+                self.writer.ack(0x62, packet_id)
+            elif did == DONE:
+                self._owner.got_ack(packet_id)
+            elif did == IGNORED:
+                self.stray += 1
+            elif did == WRONG:
+                raise MQTTError(_PROTOCOL_ERROR)
+
+    def _answer(self, head, packet_id, n):
+        """SUBACK or UNSUBACK: there must be a code for each filter asked for."""
+        if packet_id != self._request_id:
+            if self.outbox.find(packet_id) != NONE:
+                raise MQTTError(_PROTOCOL_ERROR)
+            self.stray += 1
+            return
+        if head != self._request_head:
+            raise MQTTError(_PROTOCOL_ERROR)
+        if head == 0x90:
+            if n - 2 != self._request_codes:
+                raise MQTTError(_PROTOCOL_ERROR)
+            self._protocol.check_codes(self.rx, n)
+        self._request_id = 0
+        self._owner.got_answer(self.rx)
+
+    def _publish(self, head, n, have):  # no alloc
+        """Deliver a PUBLISH, then acknowledge it; one of QoS 2 that was seen before only the latter."""
+        msg = self.message
+        self._protocol.parse_publish(msg, self.rx, head, n, have)
+        packet_id = msg.packet_id
+        new = msg.qos < 2 or not self._ids.replace(packet_id, packet_id)
+        if new and msg.qos == 2 and (self._deferring or not self._ids.replace(0, packet_id)):
+            # No room for its id: left to the next link, neither delivered nor acknowledged, and all
+            # behind it likewise, to keep their order.
+            self._deferring = True
+            self.deferred += 1
+            return
+        try:
+            if new and n > have:
+                self.oversize += 1
+                self._owner.got_oversize(msg)
+            elif new:
+                self.received += 1
+                self._owner.got_message(msg)
+        finally:
+            if packet_id:  # [MQTT-4.5.0-2]: whatever became of it
+                self.writer.ack(0x30 + (msg.qos << 4), packet_id)

@@ -1,0 +1,124 @@
+# What goes out, and in which order: a request, acks, then the outbox; each packet whole before the next.
+#
+# A write that would block goes on later from the same bytes at the same length, as TLS demands. Acks and
+# PINGREQ have room of their own, so a full outbox never holds them back, and those that are due together
+# go out in one write.
+from micropython import const
+
+from .inflight import NONE
+from .wire import put_u16
+
+_ACKS = const(64)  # bytes of acks that may wait to be written
+
+# What is being written; from _SLOT on it is a slot of the outbox
+_NOTHING = const(0)
+_REQUEST = const(1)  # CONNECT, SUBSCRIBE or UNSUBSCRIBE, from rx
+_CONTROL = const(2)  # acks, PINGREQ, DISCONNECT
+_SLOT = const(3)
+
+
+class Writer:
+    """Writes to one stream after another what is in `rx`, what is asked for, and what `outbox` holds."""
+
+    def __init__(self, rx, outbox):
+        self._rx = rx
+        self._outbox = outbox
+        self._control = bytearray(_ACKS + 4)  # PINGREQ and DISCONNECT always have room
+        self.sent = 0  # PUBLISH packets written
+        self.reset(0)
+
+    def reset(self, now):
+        """A link begins."""
+        self.busy = _NOTHING  # is a packet being written?
+        self._buf = None
+        self._off = self._left = 0
+        self._from = 0
+        self.control_n = 0  # bytes of acks and the like that wait, or are being written
+        self.request_n = 0  # set it: a packet of so many bytes lies in rx, which is the writer's until it is 0
+        self.ping_n = 0  # not 0: PINGREQ waits
+        self.open = False  # may the outbox be written? From CONNACK on
+        self.ending = False  # DISCONNECT is the last
+        self.ended = False  # and went out
+        self.out_ms = now  # the last packet was written
+        self.moved_ms = now  # the last byte was
+        self.ping_ms = now  # the last PINGREQ was
+
+    def blocks(self):  # no alloc
+        """Must reading wait: for room for another ack, for rx, or for ever after DISCONNECT?"""
+        return self.control_n > _ACKS - 4 or self.request_n or self.ending
+
+    def ack(self, head, packet_id):  # no alloc
+        """PUBACK, PUBREC, PUBREL or PUBCOMP; there is room where `blocks` was false."""
+        n = put_u16(self._control, self.control_n, head << 8 | 2)
+        self.control_n = put_u16(self._control, n, packet_id)
+
+    def ping(self):  # no alloc
+        """PINGREQ."""
+        self.control_n = self.ping_n = put_u16(self._control, self.control_n, 0xC000)
+
+    def end(self):
+        """DISCONNECT after the packet being written and the acks; nothing may follow it."""
+        self.ending = True
+        self.control_n = put_u16(self._control, self.control_n, 0xE000)
+
+    def flush(self, stream, now):  # no alloc
+        """Write until there is nothing left or `stream` would block."""
+        while self.busy or self._choose(now):
+            n = stream.write(self._buf, self._off, self._left)
+            if not n:
+                return
+            self.moved_ms = now
+            self._off += n
+            self._left -= n
+            if not self._left:
+                self._written(now)
+
+    def _choose(self, now):  # no alloc
+        """Begin the next packet, or the acks that have gathered; False where there is nothing."""
+        box = self._outbox
+        live = self.open and not self.ending
+        while live and not self.blocks():
+            packet_id = box.next_release()
+            if not packet_id:
+                break
+            self.ack(0x62, packet_id)
+        off = 0
+        if self.request_n:
+            self.busy = _REQUEST
+            self._buf = self._rx
+            n = self.request_n
+        elif self.control_n:
+            self.busy = _CONTROL
+            self._buf = self._control
+            off = self._from
+            n = self.control_n - off
+        elif live and box.unsent != NONE:
+            slot = box.unsent
+            self.busy = _SLOT + slot
+            self._buf = box.buf
+            off = slot * box.size
+            n = box.lengths[slot]
+        else:
+            return False
+        self._off = off
+        self._left = n
+        self.moved_ms = now
+        return True
+
+    def _written(self, now):  # no alloc
+        what = self.busy
+        self.busy = _NOTHING
+        self.out_ms = now
+        if what >= _SLOT:
+            self.sent += 1
+            self._outbox.written(what - _SLOT)
+        elif what == _REQUEST:
+            self.request_n = 0
+        else:
+            end = self._from = self._off
+            if self.ping_n and end >= self.ping_n:
+                self.ping_n = 0
+                self.ping_ms = now
+            if end == self.control_n:  # nothing was added meanwhile
+                self._from = self.control_n = 0
+                self.ended = self.ending
