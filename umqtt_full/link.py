@@ -1,0 +1,195 @@
+# One link after another: opens a stream to the server, gives it to the engine, and begins again.
+#
+# Every wait is a deadline that _step() looks at. A stream is closed at one place, _drop.
+from random import getrandbits
+from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
+
+from micropython import const
+
+from .errors import MQTTError
+from .net import POLLIN, POLLOUT, poll
+
+OFFLINE = "offline"
+CONNECTING = "connecting"
+CONNECTED = "connected"
+
+_CLOSED = const(0x100)
+_CONNECT_TIMEOUT = const(0x101)
+_TAKEN_OVER = const(0x8E)
+_RECEIVE_MAXIMUM = const(0x93)
+
+_LINGER_MS = const(1000)
+_UNPOLLED_MS = const(10)  # how long to sleep where a stream can not be polled
+
+
+class Link:
+    """What a face is built on: connects its engine to `server`, once or for ever.
+
+    `server` has open() and failed(), see net.py, or is a function that gives a new open stream. A face
+    makes `_engine`, and has got_down(reason), called when a link or an attempt at one has ended.
+
+    Milliseconds that may be set: `connect_ms` for all from open to the answers to SUBSCRIBE; before each
+    retry a random time up to `retry_min_ms`, doubled at each failure up to `retry_max_ms`; a link that
+    lasted `stable_ms` begins that anew.
+    """
+
+    def __init__(self, server):
+        self._server = server
+        self.connect_ms = 10000
+        self.retry_min_ms = 1000
+        self.retry_max_ms = 60000
+        self.stable_ms = 10000
+        self.state = OFFLINE
+        self.reason = None  # why the last link, or attempt at one, ended: MQTTError, OSError, or None
+        self.attempts = 0  # since a link was stable
+        self._wanted = False
+        self._keep = False  # for ever
+        self._at = 0  # when to try next; when connecting, or lingering: the deadline
+        self._since = 0  # connected
+        self._unstable = False
+        self._taken = 0
+        self._lingering = False
+        self._stream = None
+        self._failure = None  # of the stream, outside of _step
+        self._poller = poll()
+        self._polled = False  # can the stream be polled?
+
+    def _want(self, keep):
+        """Connect from now on; with `keep` for ever, else once."""
+        self._keep = keep
+        self._wanted = True
+        self._at = ticks_ms()
+
+    def _pending(self):
+        """Is there a link, or will there be one?"""
+        return self._wanted or self.state != OFFLINE
+
+    def _step(self, now):  # no alloc (while connected)
+        """All that goes without waiting. True: call again at once."""
+        engine = self._engine
+        try:
+            if self._failure:
+                raise self._failure
+            if self.state == OFFLINE:
+                if not self._wanted or ticks_diff(self._at, now) > 0:
+                    return False
+                self._open(now)
+            elif self.state == CONNECTING and ticks_diff(self._at, now) <= 0:
+                raise MQTTError(_CONNECT_TIMEOUT)
+            if not engine.stream:
+                ready = not self._polled
+                if self._polled:
+                    for _ in self._poller.ipoll(0):  # connected or failed: the first write will tell
+                        ready = True
+                if not ready:
+                    return False
+                engine.open(self._stream, now)
+            if self._unstable and ticks_diff(now, self._since) >= self.stable_ms:
+                self._unstable = False
+                self.attempts = self._taken = 0
+            return engine.poll(now)
+        except (MQTTError, OSError) as e:
+            self._down(e, now)
+            return False
+
+    def _up(self, now):
+        """The face has all it needs: the link counts as connected."""
+        self.state = CONNECTED
+        self._since = now
+        self._unstable = True
+
+    def _lingered(self, now):
+        """DISCONNECT went out: let go what still comes until the broker closes, so that it can not reset
+        the connection before the broker has read ours. True when that is over.
+        """
+        if not self._lingering:
+            self._lingering = True
+            self._at = ticks_add(now, _LINGER_MS)
+        n = 1
+        try:
+            while n:
+                n = self._stream.readinto(self._engine.rx, self._engine.rx_size)
+        except OSError:
+            n = 0
+        return n == 0 or ticks_diff(self._at, now) <= 0
+
+    def next_ms(self):  # no alloc
+        """Milliseconds until poll() has something to do by itself, -1 if never."""
+        if self.state == CONNECTED and not self._lingering:
+            return self._engine.next_ms(ticks_ms())
+        if self._pending():
+            return max(ticks_diff(self._at, ticks_ms()), 0)
+        return -1
+
+    def _wait(self, ms):  # no alloc
+        """Sleep for up to `ms`, or until the stream is ready for what the engine wants."""
+        next_ms = self.next_ms()
+        if next_ms >= 0:
+            ms = min(ms, next_ms)
+        if not self._stream:
+            sleep_ms(ms)
+        elif not self._polled:
+            sleep_ms(min(ms, _UNPOLLED_MS))
+        else:
+            engine = self._engine
+            mask = POLLIN | POLLOUT
+            if engine.stream:
+                mask = POLLIN if engine.wants_read() else 0
+                if engine.writer.busy:
+                    mask |= POLLOUT
+            self._poller.modify(self._stream, mask)
+            for _ in self._poller.ipoll(ms):
+                pass
+
+    def _open(self, now):
+        self._wanted = self._keep
+        self.attempts += 1
+        self.state = CONNECTING
+        self._at = ticks_add(now, self.connect_ms)
+        server = self._server
+        self._stream = server.open() if hasattr(server, "open") else server()
+        try:
+            self._poller.register(self._stream, POLLIN | POLLOUT)  # not before connect(): it polls as HUP
+            self._polled = True
+        except OSError:
+            self._polled = False
+
+    def _drop(self):
+        """Close the stream, if there is one."""
+        stream = self._stream
+        self._stream = self._failure = None
+        self._lingering = self._unstable = False
+        self.state = OFFLINE
+        self._engine.open(None, 0)
+        if stream:
+            if self._polled:
+                self._poller.unregister(stream)  # before close(), behind which it polls as NVAL
+            try:
+                stream.close()
+            except (OSError, AttributeError):
+                pass  # gone already, or a stream that has no end
+
+    def _down(self, reason, now):
+        """The link, or the attempt at one, ended: see when to try again, and say so."""
+        was_up = self.state == CONNECTED
+        unstable = self._unstable
+        self._drop()
+        if not was_up and hasattr(self._server, "failed"):
+            self._server.failed()
+        code = reason.code if isinstance(reason, MQTTError) else 0
+        delay = 0
+        if code == _RECEIVE_MAXIMUM:  # our own doing: resume at once
+            self._wanted = True
+        elif 0x84 <= code <= 0x87:  # a refusal that will not change
+            self._wanted = False
+        else:
+            delay = min(self.retry_max_ms, self.retry_min_ms << min(self.attempts, 16))
+            if code == _CLOSED and unstable:
+                self._taken += 1
+                if self._taken >= 3:  # closed again and again soon after it came up: somebody has our id
+                    reason = MQTTError(_TAKEN_OVER)
+                    delay = self.retry_max_ms
+            delay = getrandbits(30) % (delay + 1)
+        self._at = ticks_add(now, delay)
+        self.reason = reason
+        self.got_down(reason)
