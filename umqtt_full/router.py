@@ -1,0 +1,156 @@
+# Topic filters: which are to be subscribed, and whose handler a message is for.
+#
+# A filter given once stays in the table: it is asked for again on each link whose session the broker lost.
+from micropython import const
+
+from .errors import MQTTFull
+from .wire import check_filter, to_bytes
+
+# States of a subscription
+_LOCAL = const(0)  # a handler only
+_WANTED = const(1)
+_ASKED = const(2)
+_SETTLED = const(3)  # granted or refused
+_UNWANTED = const(4)
+_UNASKED = const(5)
+
+
+def matches(name, start, buf, off, end):  # no alloc
+    """Does the filter name[start:] match the topic buf[off:end]? [MQTT-4.7.1-1] [MQTT-4.7.2-1]"""
+    n = len(name)
+    if buf[off] == 36 and (name[start] == 43 or name[start] == 35):  # $SYS is not for wildcards
+        return False
+    while start < n:
+        c = name[start]
+        if c == 35:  # '#'
+            return True
+        if c == 43:  # '+'
+            while off < end and buf[off] != 47:
+                off += 1
+        elif off == end:  # a/# matches a
+            return c == 47 and start + 2 == n and name[start + 1] == 35
+        elif buf[off] == c:
+            off += 1
+        else:
+            return False
+        start += 1
+    return off == end
+
+
+class Subscription:
+    """A filter (bytes), the QoS asked for, what the broker granted (0 to 2, 0x80 refused, None yet unknown)."""
+
+    def __init__(self, name):
+        check_filter(name)
+        self.filter = name
+        self.qos = 0
+        self.granted = None
+        self.handler = None
+        self.state = _LOCAL
+        self.start = 0  # $share/group/a/b: messages come as a/b
+        if name.startswith(b"$share/"):
+            self.start = name.find(b"/", 7) + 1
+        self.plain = not self.start and name.find(b"+") < 0 and name.find(b"#") < 0
+
+
+class Router:
+    """A table of up to `size` filters, each of `limit` bytes at the most."""
+
+    def __init__(self, size, limit):
+        self._size = size
+        self._limit = limit
+        self._subs = []
+        self._asked = None
+        self.dirty = False  # there may be something to ask for
+
+    def add(self, name, qos, handler):
+        """Remember a filter. `qos` None: it is not subscribed. Raises ValueError, MQTTFull."""
+        if qos is not None and not 0 <= qos <= 2:
+            raise ValueError("qos: 0, 1 or 2")
+        sub = self._get(to_bytes(name))
+        if handler:
+            sub.handler = handler
+        if qos is not None:
+            sub.qos = qos
+            sub.state = _WANTED
+            self.dirty = True
+
+    def remove(self, name):
+        """Forget a filter, and ask the broker to."""
+        sub = self._get(to_bytes(name))
+        sub.handler = None
+        sub.state = _UNWANTED
+        self.dirty = True
+
+    def reset(self, present):
+        """A link begins: what its session does not know is to be asked for."""
+        for sub in self._subs:
+            if sub.state == _UNASKED:
+                sub.state = _UNWANTED
+            elif sub.state == _ASKED or (sub.state == _SETTLED and not present):
+                sub.state = _WANTED
+        self._asked = None
+        self.dirty = True
+
+    def ask(self, engine):
+        """Have the engine SUBSCRIBE or UNSUBSCRIBE what is due, as much as one packet holds."""
+        for state in (_UNWANTED, _WANTED):
+            room = self._limit
+            asked = []
+            for sub in self._subs:
+                if sub.state == state:
+                    if asked and len(sub.filter) + 3 > room:
+                        break
+                    room -= len(sub.filter) + 3
+                    sub.state += 1
+                    asked.append(sub)
+            if asked:
+                self._asked = asked
+                engine.request(asked, state == _UNWANTED)
+                return
+        self.dirty = False
+
+    def answer(self, buf, on_subscribe, on_unsubscribe):
+        """The broker answered what was asked for last: its codes lie in `buf` from 2 on."""
+        asked = self._asked
+        self._asked = None
+        for i, sub in enumerate(asked):
+            if sub.state == _UNASKED:
+                self._subs.remove(sub)
+                if on_unsubscribe:
+                    on_unsubscribe(sub.filter.decode())
+            elif sub.state == _ASKED:
+                sub.state = _SETTLED
+                sub.granted = buf[2 + i]
+                if on_subscribe:
+                    on_subscribe(sub.filter.decode(), sub.granted)
+
+    def settled(self):
+        """Was all that is wanted asked for and answered?"""
+        return not self.dirty and not self._asked
+
+    def dispatch(self, msg):  # no alloc
+        """Call the handler of each filter that matches; False if there is none."""
+        found = False
+        for sub in self._subs:
+            if sub.handler:
+                if sub.plain:
+                    hit = msg.topic_is(sub.filter)
+                else:
+                    hit = matches(sub.filter, sub.start, msg._rx, 2, msg._topic_end)
+                if hit:
+                    found = True
+                    sub.handler(msg)
+        return found
+
+    def _get(self, name):
+        for sub in self._subs:
+            if sub.filter == name:
+                return sub
+        if len(name) > self._limit:
+            raise ValueError("filter: SUBSCRIBE does not fit rx")
+        sub = Subscription(name)
+        if len(self._subs) == self._size:
+            raise MQTTFull("filters: all %d are in use" % self._size)
+        self._subs.append(sub)
+        return sub
