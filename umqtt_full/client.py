@@ -1,0 +1,325 @@
+# The sync face: a client whose poll() never waits, and a few helpers that wait for as long as they are told.
+#
+# It puts the parts together: it is a link (when to connect) that has an engine (the protocol) and a router
+# (whose message it is).
+# What a handler raises leaves poll() only when the client is in order again.
+from binascii import hexlify
+from random import getrandbits
+from time import ticks_add, ticks_diff, ticks_ms
+
+from . import v4
+from .engine import Engine
+from .link import CONNECTED, CONNECTING, Link
+from .net import TCP, parse_url
+from .router import Router
+from .wire import to_bytes
+
+
+def board_id():
+    """A client id from the board's unique id, on a PC a random one: 23 bytes at the most."""
+    try:
+        from machine import unique_id
+
+        return b"mp-" + hexlify(unique_id()[:10])
+    except ImportError:
+        return b"pc-%08x%08x" % (getrandbits(30), getrandbits(30))
+
+
+class MQTTClient(Link):
+    """An MQTT 3.1.1 client. All its memory is made here.
+
+    `server`: "mqtt://host[:port]", or a function that gives a new open stream (see engine.py).
+    `client_id`: None makes one from the board's unique id. `keepalive`: seconds, 0 for none.
+    `clean`: False keeps the session at the broker while we are away: needed for exactly-once over a cut.
+    `rx`: bytes of the largest packet received whole, and of CONNECT. `slots`, `slot_size`: how many
+    messages may wait to be sent and acknowledged, and the bytes of the largest. `filters`: how many may be
+    subscribed. `qos2_ids`: how many QoS 2 messages the broker may send at once. `level`: 4, or 3 for MQTT 3.1.
+    Raises ValueError for what can not work.
+
+    Functions that may be set, each called from poll(): on_connect(session_present),
+    on_disconnect(reason) when a link or an attempt at one ended (an MQTTError, an OSError, or None as asked
+    for), on_publish(packet_id) when the broker has a message of QoS 1 or 2, on_subscribe(filter, granted)
+    with 0 to 2, or 0x80 for refused, on_unsubscribe(filter), on_oversize(topic, length) for a message too
+    large for `rx`, on_message(msg) for what no handler of `on` matches.
+    """
+
+    def __init__(
+        self,
+        server,
+        client_id=None,
+        user=None,
+        password=None,
+        keepalive=60,
+        clean=True,
+        rx=256,
+        slots=4,
+        slot_size=256,
+        filters=8,
+        qos2_ids=32,
+        level=4,
+    ):
+        super().__init__(TCP(*parse_url(server)) if isinstance(server, str) else server)
+        if client_id is None:
+            client_id = board_id()
+        connect = v4.Connect(client_id, user, password, keepalive, clean, level)
+        self._engine = Engine(self, v4, connect, rx, slots, slot_size, qos2_ids)
+        self._fits()
+        self._router = Router(filters, rx - 10)
+        self.on_connect = self.on_disconnect = self.on_publish = self.on_message = None
+        self.on_subscribe = self.on_unsubscribe = self.on_oversize = None
+        self.session_present = False
+        self._busy = False  # in poll(): a handler that calls poll() comes back at once
+        self._event = False  # something happened that the caller of poll(timeout_ms) may wait for
+        self._raise = None  # to leave poll() by
+        self._ending = False
+        self._end_at = 0
+
+    def will(self, topic, payload, qos=0, retain=False):
+        """What the broker publishes when it loses us. Used from the next connect on. Raises ValueError."""
+        self._engine.connect.will(topic, payload, qos, retain)
+        self._fits()
+
+    def _fits(self):
+        n = self._engine.connect.size() + 5
+        if n > self._engine.rx_size:
+            raise ValueError("rx: CONNECT takes %d bytes" % n)
+
+    # -- link
+
+    link = property(lambda self: self)  # TEMPORARY
+
+    @property
+    def connected(self):
+        """Is the link up, and all that is wanted subscribed?"""
+        return self.state == CONNECTED
+
+    def start(self):
+        """Connect, and again whenever the link ends: poll() does the work, and raises nothing of the link's."""
+        self._ending = False
+        self._want(True)
+
+    def connect(self, timeout_ms=10000):
+        """Connect once and wait for it: return Session Present. Raises MQTTError or OSError.
+
+        A link that ends later raises from poll().
+        """
+        if self._busy:
+            raise RuntimeError("connect() in a handler: use start()")
+        self.close()
+        self.connect_ms = timeout_ms
+        self._want(False)
+        while self.state != CONNECTED:
+            self.poll(timeout_ms)
+        return self.session_present
+
+    def disconnect(self, timeout_ms=5000):
+        """Send what is accepted, then DISCONNECT, and close; after `timeout_ms` close anyhow.
+
+        Returns True when the broker has everything. In a handler it only begins: poll() does the rest.
+        """
+        self._ending = True
+        self._end_at = ticks_add(ticks_ms(), timeout_ms)
+        while self._ending and not self._busy:
+            self.poll(timeout_ms)
+        return self.room() == self._engine.outbox.slots
+
+    def close(self):
+        """Close at once, without DISCONNECT: the broker publishes the will. What is accepted is kept."""
+        self._ending = self._wanted = False
+        self.reason = None
+        self._drop()
+
+    # -- progress
+
+    def poll(self, timeout_ms=0):  # no alloc
+        """Do all that can be done now; True while connected. In a handler it does nothing.
+
+        With `timeout_ms` sleep until something happens to the caller's interest: a message, an
+        acknowledgement, a change of the link. Raises what a handler raised, and what ended a link of connect().
+        """
+        if not self._busy:
+            self._busy = True
+            try:
+                self._poll(timeout_ms)
+            finally:
+                self._busy = False
+            e = self._raise
+            if e:
+                self._raise = None
+                raise e
+        return self.state == CONNECTED
+
+    def _poll(self, timeout_ms):  # no alloc
+        now = ticks_ms()
+        end = ticks_add(now, timeout_ms)
+        self._event = False
+        while True:
+            more = self._turn(now)
+            if self._event or not timeout_ms:
+                return
+            now = ticks_ms()
+            left = ticks_diff(end, now)
+            if left <= 0:
+                return
+            if not more:
+                self._wait(left)
+                now = ticks_ms()
+
+    def _turn(self, now):  # no alloc
+        more = self._step(now)
+        engine = self._engine
+        if engine.connected:
+            if self._router.dirty and engine.can_request():
+                self._router.ask(engine)
+                more = True
+            if self.state == CONNECTING and self._router.settled():
+                self._up(now)
+                self._call(self.on_connect, self.session_present)
+        if self._ending:
+            more = self._end(now) or more
+        return more
+
+    def _end(self, now):
+        """One step of disconnect()."""
+        engine = self._engine
+        if ticks_diff(self._end_at, now) > 0:
+            if not engine.connected:
+                if self._pending() and self.room() < engine.outbox.slots:
+                    return False
+            elif engine.writer.ended:
+                if not self._lingered(now):
+                    return False
+            else:
+                if engine.idle():
+                    engine.writer.end()
+                    return True
+                return False
+        self.close()
+        self._call(self.on_disconnect, None)
+        return False
+
+    # -- messages
+
+    def publish(self, topic, payload, qos=0, retain=False):  # no alloc (given bytes)
+        """Accept a message, connected or not, and write it if that goes without waiting.
+
+        Returns its packet id for on_publish, 0 at QoS 0. Raises MQTTFull when no slot is free (see room),
+        ValueError when it can never be sent. What was accepted is sent, at QoS 1 and 2 until it is
+        acknowledged, on whatever link comes.
+        """
+        packet_id = self._engine.publish(to_bytes(topic), to_bytes(payload), qos, retain)
+        if self._engine.connected:
+            try:
+                self._engine.flush(ticks_ms())
+            except OSError as e:
+                self._failure = e  # poll() tells
+        return packet_id
+
+    def room(self):  # no alloc
+        """How many messages publish() would accept now."""
+        return self._engine.outbox.free
+
+    def drain(self, timeout_ms):
+        """Wait until the broker has all that was accepted: True, or False after `timeout_ms`."""
+        end = ticks_add(ticks_ms(), timeout_ms)
+        while not (self._engine.idle() and self._router.settled()):
+            left = ticks_diff(end, ticks_ms())
+            if left <= 0 or self._busy or not self._pending():
+                return False
+            self.poll(left)
+        return True
+
+    def on(self, topic_filter, handler=None, qos=0):
+        """Call `handler(msg)` for what matches `topic_filter`, and subscribe to it with `qos`.
+
+        Subscribed when connected, and on each later link whose session the broker lost. With qos=None
+        it is not subscribed. Without a handler: a decorator. Raises ValueError, MQTTFull.
+        """
+        if handler is None:
+            return lambda function: self.on(topic_filter, function, qos)
+        self._router.add(topic_filter, qos, handler)
+        return handler
+
+    def subscribe(self, filters, qos=0):
+        """Subscribe to a filter, a list of them, or a list of (filter, qos). The answer: on_subscribe.
+
+        Remembered like those of on(); messages go to on_message unless on() names a handler.
+        """
+        for item in filters if isinstance(filters, (list, tuple)) else (filters,):
+            if isinstance(item, tuple):
+                self._router.add(item[0], item[1], None)
+            else:
+                self._router.add(item, qos, None)
+
+    def unsubscribe(self, filters):
+        """Unsubscribe from a filter or a list of them; their handlers are forgotten."""
+        for item in filters if isinstance(filters, (list, tuple)) else (filters,):
+            self._router.remove(item)
+
+    @property
+    def counters(self):
+        """What was counted since the start, as a dict made at each call."""
+        e = self._engine
+        return {
+            "received": e.received,
+            "sent": e.writer.sent,
+            "resent": e.resent,  # packets of an earlier link
+            "oversize": e.oversize,  # larger than rx: let go
+            "deferred": e.deferred,  # QoS 2 without room for its id: came again on a later link
+            "stray": e.stray,  # acks of an unknown packet id
+        }
+
+    # -- from below
+
+    def _call(self, function, what):  # no alloc
+        """Call what the user set; keep what it raises for the end of poll()."""
+        self._event = True
+        if function:
+            try:
+                function(what)
+            except Exception as e:
+                self._failed(e)
+
+    def _failed(self, e):
+        self._raise = e
+        self._engine.halt = True
+
+    def got_session(self, present):
+        """CONNACK came."""
+        self.session_present = bool(present)
+        self._router.reset(present and self._engine.connect.level > 3)
+
+    def got_message(self, msg):  # no alloc
+        """A message came."""
+        self._event = True
+        try:
+            if not self._router.dispatch(msg) and self.on_message:
+                self.on_message(msg)
+        except Exception as e:
+            self._failed(e)
+
+    def got_ack(self, packet_id):  # no alloc
+        """The broker has a message of QoS 1 or 2."""
+        self._call(self.on_publish, packet_id)
+
+    def got_oversize(self, msg):  # no alloc (without on_oversize)
+        """A message came that does not fit rx, and was let go."""
+        if self.on_oversize:
+            self._call(self._oversize, msg)
+
+    def _oversize(self, msg):
+        whole = msg._topic_end <= self._engine.rx_size
+        self.on_oversize(msg.topic if whole else None, len(msg))
+
+    def got_answer(self, buf):
+        """SUBACK or UNSUBACK came."""
+        self._call(self._answer, buf)
+
+    def _answer(self, buf):
+        self._router.answer(buf, self.on_subscribe, self.on_unsubscribe)
+
+    def got_down(self, reason):
+        """A link, or an attempt at one, ended."""
+        if reason and not self._pending():
+            self._raise = reason
+        self._call(self.on_disconnect, reason)
