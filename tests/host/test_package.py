@@ -1,0 +1,16 @@
+"""What is copied to a board: package.json lists it, and nothing else."""
+import json
+
+import mp
+
+
+def listed():
+    package = json.loads((mp.ROOT / "package.json").read_text())
+    assert all(target == source for target, source in package["urls"])
+    return sorted(source for _, source in package["urls"])
+
+
+def test_mip_installs_every_file_of_the_package_except_the_stand_ins_for_cpython():
+    there = sorted(f"umqtt_full/{file.name}" for file in (mp.ROOT / "umqtt_full").glob("*.py"))
+    there.remove("umqtt_full/_cpython.py")
+    assert listed() == there
