@@ -1,0 +1,134 @@
+# Where to connect to: URLs, addresses, and a look-up that is done when it must be.
+from fake import error
+
+from umqtt_full import net
+
+
+class FakeNet:
+    """Sockets that do what a test says, in place of the system's."""
+
+    SOCK_STREAM = 1
+
+    def __init__(self, connect_error=None, option_error=None):
+        self.looked_up = []
+        self.open = 0
+        self.connect_error = connect_error
+        self.option_error = option_error
+
+    def getaddrinfo(self, host, port, *_):
+        self.looked_up.append(host)
+        return [(2, 1, 6, "", (host, port))]
+
+    def socket(self, *_):
+        self.open += 1
+        return self
+
+    def setblocking(self, value):
+        assert value is False
+
+    def setsockopt(self, *_):
+        if self.option_error:
+            raise OSError(self.option_error, "option")
+
+    def connect(self, address):
+        self.address = address
+        if self.connect_error:
+            raise OSError(self.connect_error, "connect")
+
+    def close(self):
+        self.open -= 1
+
+
+def with_net(fake_net, function):
+    real = net.socket
+    net.socket = fake_net
+    try:
+        return function()
+    finally:
+        net.socket = real
+
+
+def test_a_url_gives_host_and_port():
+    for url, found in (
+        ("mqtt://broker.local", ("broker.local", 1883)),
+        ("tcp://10.0.0.1:1884", ("10.0.0.1", 1884)),
+        ("mqtt://broker/", ("broker", 1883)),
+        ("mqtt://[::1]:1885", ("::1", 1885)),
+        ("mqtt://[fe80::1]", ("fe80::1", 1883)),
+    ):
+        assert net.parse_url(url) == found
+
+
+def test_a_bad_url_is_refused_by_the_part_that_is_wrong():
+    for url, part in (
+        ("broker.local", "mqtt://"),
+        ("mqtts://broker", "mqtt://"),
+        ("mqtt://", "mqtt://"),
+        ("mqtt://:1883", "host"),
+        ("mqtt://h:", "port"),
+        ("mqtt://h:0", "port"),
+        ("mqtt://h:65536", "port"),
+        ("mqtt://h:x", "port"),
+        ("mqtt://fe80::1", "brackets"),
+        ("mqtt://u:p@h", "user"),
+        ("mqtt://h/path", "path"),
+    ):
+        e = error(net.parse_url, url)
+        assert isinstance(e, ValueError) and part in str(e), url
+
+
+def test_a_name_is_looked_up_once_and_again_after_a_failure():
+    fake_net = FakeNet()
+    tcp = net.TCP("broker.local", 1883)
+
+    def act():
+        tcp.open()
+        tcp.open()
+        assert fake_net.looked_up == ["broker.local"]
+        tcp.failed()
+        tcp.open()
+        assert len(fake_net.looked_up) == 2
+
+    with_net(fake_net, act)
+    assert fake_net.address == ("broker.local", 1883)
+
+
+def test_the_users_resolver_is_asked_for_names_and_never_for_addresses():
+    asked = []
+
+    def resolve(host, port):
+        asked.append(host)
+        return [(2, 1, 6, "", ("10.9.9.9", port))]
+
+    def act(host):
+        tcp = net.TCP(host, 1883)
+        tcp.resolve = resolve
+        tcp.open()
+
+    fake_net = FakeNet()
+    with_net(fake_net, lambda: act("broker.local"))
+    assert fake_net.address[0] == "10.9.9.9"
+    for host in ("10.0.0.1", "::1"):
+        with_net(fake_net, lambda: act(host))
+    assert asked == ["broker.local"]
+
+
+def test_a_connect_in_progress_is_no_error_on_any_port():
+    import errno
+
+    for code in (errno.EINPROGRESS, errno.EAGAIN):
+        fake_net = FakeNet(connect_error=code)
+        tcp = net.TCP("h", 1)
+        assert with_net(fake_net, tcp.open) is fake_net
+
+
+def test_each_failure_closes_its_socket():
+    fake_net = FakeNet(connect_error=103)
+    tcp = net.TCP("h", 1)
+    assert isinstance(with_net(fake_net, lambda: error(tcp.open)), OSError)
+    assert fake_net.open == 0
+
+
+def test_a_port_without_tcp_nodelay_connects_all_the_same():
+    fake_net = FakeNet(option_error=92)
+    assert with_net(fake_net, net.TCP("h", 1).open) is fake_net
