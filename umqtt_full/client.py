@@ -95,7 +95,8 @@ class MQTTClient(Link):
 
     def start(self):
         """Connect, and again whenever the link ends: poll() does the work, and raises nothing of the link's."""
-        self._ending = False
+        if self._ending:
+            self.close()
         self._want(True)
 
     def connect(self, timeout_ms=10000):
@@ -320,6 +321,6 @@ class MQTTClient(Link):
 
     def got_down(self, reason):
         """A link, or an attempt at one, ended."""
-        if reason and not self._pending():
+        if reason and not self._keep and not self._pending():
             self._raise = reason
         self._call(self.on_disconnect, reason)

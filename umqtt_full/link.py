@@ -58,7 +58,8 @@ class Link:
         """Connect from now on; with `keep` for ever, else once."""
         self._keep = keep
         self._wanted = True
-        self._at = ticks_ms()
+        if self.state == OFFLINE:
+            self._at = ticks_ms()
 
     def _pending(self):
         """Is there a link, or will there be one?"""
@@ -144,10 +145,10 @@ class Link:
     def _open(self, now):
         self._wanted = self._keep
         self.attempts += 1
-        self.state = CONNECTING
-        self._at = ticks_add(now, self.connect_ms)
         server = self._server
         self._stream = server.open() if hasattr(server, "open") else server()
+        self.state = CONNECTING
+        self._at = ticks_add(now, self.connect_ms)
         try:
             self._poller.register(self._stream, POLLIN | POLLOUT)  # not before connect(): it polls as HUP
             self._polled = True

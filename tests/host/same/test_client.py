@@ -202,6 +202,52 @@ def test_a_link_of_start_that_ends_is_told_and_not_raised():
     assert client._pending()
 
 
+def test_a_refusal_of_start_is_told_and_not_raised():
+    stream = Stream()
+    stream.feed(b"\x20\x02\x00\x05")
+    client = client_over(stream)
+    downs = []
+    client.on_disconnect = downs.append
+    client.start()
+    for _ in range(5):
+        client.poll()
+    assert [e.name for e in downs] == ["not authorized"] and not client._pending()
+
+
+def test_start_twice_is_start_once():
+    stream = Stream()
+    client = client_over(stream)
+    client.start()
+    client.poll()
+    client.start()
+    stream.feed(CONNACK)
+    for _ in range(3):
+        client.poll()
+        client.start()
+    assert client.connected and client.attempts == 1
+
+
+def test_start_after_disconnect_in_a_handler_begins_anew():
+    client, stream = connected_client()
+    second = client.next = Stream()
+    client._server = lambda: second
+    client.on_message = lambda msg: client.disconnect()
+    stream.feed(publish_packet(b"t", b""))
+    client.poll()
+    client.start()
+    client.poll()
+    second.feed(CONNACK)
+    for _ in range(3):
+        client.poll()
+    assert client.connected and stream.closed and not second.closed
+
+
+def test_what_a_server_function_raises_by_mistake_is_raised():
+    client = MQTTClient(lambda: {}["stream"], client_id="me")
+    assert isinstance(error(client.connect), KeyError)
+    assert client.state == "offline" and error(client.poll) is None
+
+
 def test_what_a_handler_raises_leaves_poll_and_the_client_in_order():
     client, stream = connected_client()
     seen = []
