@@ -1,0 +1,58 @@
+"""A simulated board for the demo, in place of ports/*/board.py.
+
+Rule: it has what both boards have, on MicroPython's unix port and on CPython; it prints one
+line for each thing said; it lives as long as its standard input stays open.
+"""
+
+import gc
+import select
+import sys
+import time
+
+PERIOD_MS = 500  # between two readings
+HEAP_MS = 2000  # between two heap figures
+
+_stdin = select.poll()
+_stdin.register(sys.stdin, select.POLLIN)
+
+
+ms = time.ticks_ms if hasattr(time, "ticks_ms") else lambda: time.monotonic_ns() // 1000000
+
+_start = ms()
+_next_reading = PERIOD_MS
+_next_heap = HEAP_MS
+
+
+def alive():
+    """False when the demo has closed our standard input (or is dead)."""
+    global _next_heap
+    if ms() - _start >= _next_heap:
+        _next_heap += HEAP_MS
+        heap()
+    return not _stdin.poll(0)
+
+
+def heap():
+    """What is in use once the garbage is gone: a flat line unless something leaks."""
+    gc.collect()
+    if hasattr(gc, "mem_alloc"):
+        say("heap", f"{gc.mem_alloc()} bytes used, {gc.mem_free()} free")
+
+
+def temperature():
+    """Tenths of a degree: up from 21.0 to 24.0 and down again, over and over."""
+    global _next_reading
+    now = ms() - _start
+    if now < _next_reading:
+        return None
+    _next_reading += PERIOD_MS
+    phase = now // 100 % 120
+    return 210 + min(phase, 120 - phase) // 2
+
+
+def lamp(percent, warm):
+    pass  # what the lamp does is in the words of the bulb
+
+
+def say(what, text):
+    print(what, text)
