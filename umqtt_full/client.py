@@ -135,8 +135,8 @@ class MQTTClient(Link):
     def poll(self, timeout_ms=0):  # no alloc
         """Do all that can be done now; True while connected. In a handler it does nothing.
 
-        With `timeout_ms` sleep until something happens to the caller's interest: a message, an
-        acknowledgement, a change of the link. Raises what a handler raised, and what ended a link of connect().
+        With `timeout_ms` sleep until something happens to the caller's interest: a message came or went
+        out, an acknowledgement, a change of the link. Raises what a handler raised, and what ended a link of connect().
         """
         if not self._busy:
             self._busy = True
@@ -154,9 +154,14 @@ class MQTTClient(Link):
         now = ticks_ms()
         end = ticks_add(now, timeout_ms)
         self._event = False
+        engine = self._engine
+        sent = engine.writer.sent
+        idle = engine.idle()
         while True:
             more = self._turn(now)
-            if self._event or not timeout_ms:
+            if not timeout_ms or self._event:
+                return
+            if sent != engine.writer.sent or idle != engine.idle():
                 return
             now = ticks_ms()
             left = ticks_diff(end, now)

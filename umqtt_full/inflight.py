@@ -18,6 +18,8 @@ _MAIN = const(0)
 _REL = const(1)
 NONE = 255  # the end of a chain
 
+WINDOW = 20  # messages under way at once: brokers close the link at more (mosquitto does, by default)
+
 # What an ack did
 IGNORED, DONE, RELEASE, LATER, WRONG = range(5)
 
@@ -38,6 +40,7 @@ class Outbox:
         self._heads = bytearray(b"\xff\xff")
         self._tails = bytearray(b"\xff\xff")
         self.unsent = NONE  # the first QUEUED
+        self.quota = 0  # how many more of QoS 1 and 2 may be sent before one of them is done
         self._unreleased = NONE  # the first RELEASED whose PUBREL is to be sent again
         self._last_id = 0
 
@@ -79,6 +82,7 @@ class Outbox:
         self.unsent = self._next[slot]
         if self.ids[slot]:
             self._state[slot] = _SENT
+            self.quota -= 1
         else:
             self._unlink(_MAIN, slot)
             self._clear(slot)
@@ -107,6 +111,7 @@ class Outbox:
             self._unlink(_REL, slot)
         else:
             return WRONG
+        self.quota += 1
         self._clear(slot)
         return DONE
 
@@ -134,8 +139,10 @@ class Outbox:
             if not present:
                 self.buf[first] &= 0xF7
             slot = self._next[slot]
+        self.quota = WINDOW
         slot = self._unreleased = heads[_REL]
         while slot != NONE:
+            self.quota -= 1
             count += 1
             slot = self._next[slot]
         return count

@@ -92,7 +92,7 @@ class Writer:
             self._buf = self._control
             off = self._from
             n = self.control_n - off
-        elif live and box.unsent != NONE:
+        elif live and box.unsent != NONE and (box.quota > 0 or not box.ids[box.unsent]):
             slot = box.unsent
             self.busy = _SLOT + slot
             self._buf = box.buf

@@ -58,6 +58,8 @@ class Broker:
     keeps_sessions_over_restart = False
     has_mqtt31 = True
     has_mqtt5 = False
+    drops_silent_clients = True  # after 1.5 times their keepalive
+    queues_qos2_once = True  # what it queued for an absent client is not sent again once it is done
     takes_over = True  # a second client of the same id ends the first
     lowers_qos = True  # a message keeps a QoS lower than its subscription's; else it is delivered with that
     max_payload = 1 << 20  # a payload of at least this size passes
@@ -175,10 +177,16 @@ class Mosquitto(Broker):
         return file
 
 
+def dynamic_security():
+    """The path of mosquitto's plugin that can refuse a SUBSCRIBE, or None."""
+    return next(Path("/usr").glob("lib*/**/mosquitto_dynamic_security.so"), None)
+
+
 class Aedes(Broker):
     """For Node, by its command line. It keeps everything in memory."""
 
     name = "aedes"
+    queues_qos2_once = False
 
     @staticmethod
     def available():
@@ -198,6 +206,7 @@ class Amqtt(Broker):
     keeps_sessions = False
     has_mqtt31 = False
     takes_over = False
+    drops_silent_clients = False
     lowers_qos = False
 
     @staticmethod

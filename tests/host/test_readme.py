@@ -67,6 +67,7 @@ def test_the_bulb_obeys(mosquitto):
             switch.poll()
             return super().poll(min(timeout_ms, 20))
 
-    run(PROGRAMS[1].replace("from umqtt_full import MQTTClient", ""), mosquitto.url, {"lamp": lamp, "MQTTClient": Helped})
+    program = PROGRAMS[1].replace("from umqtt_full import MQTTClient", "")
+    run(program, mosquitto.url, {"lamp": lamp, "MQTTClient": Helped})
     assert lit == [True, False]
     switch.disconnect()

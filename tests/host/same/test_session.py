@@ -116,6 +116,7 @@ def test_a_pubrec_while_pubrels_wait_keeps_their_order():
 def test_more_pubrels_than_the_acks_have_room_for_go_out_all_the_same():
     recorder = fake.Recorder(slots=60)
     recorder.connect()
+    recorder.engine.outbox.quota = 60
     for _ in range(60):
         recorder.publish(qos=2)
     recorder.poll()
@@ -125,6 +126,23 @@ def test_more_pubrels_than_the_acks_have_room_for_go_out_all_the_same():
     recorder.connect(CONNACK_PRESENT)
     recorder.poll()
     assert heads(recorder.stream.sent()) == [(0x62, n) for n in range(1, 61)]
+
+
+def test_no_more_are_under_way_than_brokers_take():
+    for qos, done in ((1, 0x40), (2, 0x70)):
+        recorder = fake.Recorder(slots=30)
+        recorder.connect()
+        for _ in range(30):
+            recorder.publish(qos=qos)
+        recorder.poll()
+        assert [n for _, n in heads(recorder.stream.sent())] == list(range(1, 21))
+        if qos == 2:
+            assert heads(recorder.say(ack(0x50, 1))) == [(0x62, 1)]
+        recorder.say(ack(0x40, 999))  # unasked: makes no room
+        assert heads(recorder.say(ack(done, 1))) == [(0x30 | qos << 1, 21)]
+        recorder.close()
+        recorder.connect(CONNACK_PRESENT)
+        assert [n for _, n in heads(recorder.stream.sent())] == list(range(2, 22))
 
 
 def test_a_lost_session_publishes_anew_what_is_not_done():
