@@ -86,8 +86,6 @@ class MQTTClient(Link):
 
     # -- link
 
-    link = property(lambda self: self)  # TEMPORARY
-
     @property
     def connected(self):
         """Is the link up, and all that is wanted subscribed?"""
@@ -136,7 +134,8 @@ class MQTTClient(Link):
         """Do all that can be done now; True while connected. In a handler it does nothing.
 
         With `timeout_ms` sleep until something happens to the caller's interest: a message came or went
-        out, an acknowledgement, a change of the link. Raises what a handler raised, and what ended a link of connect().
+        out, an acknowledgement, a change of the link. Raises what a handler raised, and what ended a link
+        of connect().
         """
         if not self._busy:
             self._busy = True

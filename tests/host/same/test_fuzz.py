@@ -75,7 +75,9 @@ def attack(seed, table):
     recorder = fresh(rng)
     stream = recorder.stream
     for n in range(1, 9):
-        data = mutated(rng, rng.choice(table)) if rng.randrange(10) else bytes(rng.getrandbits(8) for _ in range(9))
+        data = mutated(rng, rng.choice(table))
+        if not rng.randrange(10):
+            data = bytes(rng.getrandbits(8) for _ in range(9))
         stream.most_in = rng.choice((1, 3, 1024))
         stream.most_out = rng.choice((1, 1024))
         stream.feed(data)
