@@ -9,6 +9,7 @@ from time import ticks_add, ticks_diff, ticks_ms
 
 from . import v4
 from .engine import Engine
+from .inflight import NONE
 from .link import CONNECTED, CONNECTING, Link
 from .net import TCP, parse_url
 from .router import Router
@@ -57,22 +58,39 @@ class MQTTClient(Link):
         filters=8,
         qos2_ids=32,
         level=4,
+        full="refuse",
+        queue_qos0=False,
+        store=None,
     ):
-        super().__init__(TCP(*parse_url(server)) if isinstance(server, str) else server)
-        if client_id is None:
-            client_id = board_id()
-        connect = v4.Connect(client_id, user, password, keepalive, clean, level)
+        servers = server if isinstance(server, (list, tuple)) else (server,)
+        super().__init__([TCP(*parse_url(s)) if isinstance(s, str) else s for s in servers])
+        if full not in ("refuse", "drop_qos0", "drop_oldest"):
+            raise ValueError("full: refuse, drop_qos0 or drop_oldest")
+        own_id = client_id is None
+        connect = v4.Connect(
+            board_id() if own_id else client_id, user, password, keepalive, clean and not store, level
+        )
         self._engine = Engine(self, v4, connect, rx, slots, slot_size, qos2_ids)
         self._fits()
         self._router = Router(filters, rx - 10)
-        self.on_connect = self.on_disconnect = self.on_publish = self.on_message = None
-        self.on_subscribe = self.on_unsubscribe = self.on_oversize = None
+        self.on_connect = self.on_disconnect = self.on_offline = self.on_reconnect = self.on_error = None
+        self.on_publish = self.on_message = self.on_drop = self.on_oversize = None
+        self.on_subscribe = self.on_unsubscribe = None
+        self.full = full
+        self.queue_qos0 = queue_qos0
+        self.dropped = self.reconnects = self.longest_ms = 0
+        self._offline = False  # was on_offline called?
         self.session_present = False
         self._busy = False  # in poll(): a handler that calls poll() comes back at once
         self._event = False  # something happened that the caller of poll(timeout_ms) may wait for
         self._raise = None  # to leave poll() by
         self._ending = False
         self._end_at = 0
+        self._store = store
+        if store:
+            store.on_error = self._store_error
+            store.load(self._engine, own_id)
+            self.server = store.server % len(servers)
 
     def will(self, topic, payload, qos=0, retain=False):
         """What the broker publishes when it loses us. Used from the next connect on. Raises ValueError."""
@@ -158,6 +176,11 @@ class MQTTClient(Link):
         idle = engine.idle()
         while True:
             more = self._turn(now)
+            took = ticks_diff(ticks_ms(), now)
+            if took > self.longest_ms:
+                self.longest_ms = took
+            if self.watchdog:
+                self.watchdog()
             if not timeout_ms or self._event:
                 return
             if sent != engine.writer.sent or idle != engine.idle():
@@ -179,6 +202,9 @@ class MQTTClient(Link):
                 more = True
             if self.state == CONNECTING and self._router.settled():
                 self._up(now)
+                self._offline = False
+                self.reconnects += 1
+                self._settled()
                 self._call(self.on_connect, self.session_present)
         if self._ending:
             more = self._end(now) or more
@@ -200,6 +226,8 @@ class MQTTClient(Link):
                     return True
                 return False
         self.close()
+        if self._store:
+            self._store.save()
         self._call(self.on_disconnect, None)
         return False
 
@@ -208,17 +236,37 @@ class MQTTClient(Link):
     def publish(self, topic, payload, qos=0, retain=False):  # no alloc (given bytes)
         """Accept a message, connected or not, and write it if that goes without waiting.
 
-        Returns its packet id for on_publish, 0 at QoS 0. Raises MQTTFull when no slot is free (see room),
-        ValueError when it can never be sent. What was accepted is sent, at QoS 1 and 2 until it is
-        acknowledged, on whatever link comes.
+        Returns its packet id for on_publish, 0 at QoS 0. Raises MQTTFull when no slot is free (see room,
+        and `full`), ValueError when it can never be sent. What was accepted is sent, at QoS 1 and 2 until
+        it is acknowledged, on whatever link comes; QoS 0 without a link is dropped, but for `queue_qos0`.
         """
-        packet_id = self._engine.publish(to_bytes(topic), to_bytes(payload), qos, retain)
-        if self._engine.connected:
+        engine = self._engine
+        topic = to_bytes(topic)
+        payload = to_bytes(payload)
+        if not (qos or self.queue_qos0 or engine.connected):
+            self._drop_message(NONE)
+            return 0
+        if not engine.outbox.free and self.full != "refuse":
+            slot = engine.outbox.oldest(self.full == "drop_qos0", engine.writer.slot())
+            if slot != NONE:
+                self._drop_message(slot)
+        packet_id = engine.publish(topic, payload, qos, retain)
+        if engine.connected:
             try:
-                self._engine.flush(ticks_ms())
+                engine.flush(ticks_ms())
             except OSError as e:
                 self._failure = e  # poll() tells
         return packet_id
+
+    def _drop_message(self, slot):
+        """Give up the message in a slot, or one that gets none; count it and tell."""
+        box = self._engine.outbox
+        packet_id = 0
+        if slot != NONE:
+            packet_id = box.ids[slot]
+            box.drop(slot)
+        self.dropped += 1
+        self._call(self.on_drop, packet_id)
 
     def room(self):  # no alloc
         """How many messages publish() would accept now."""
@@ -272,6 +320,12 @@ class MQTTClient(Link):
             "oversize": e.oversize,  # larger than rx: let go
             "deferred": e.deferred,  # QoS 2 without room for its id: came again on a later link
             "stray": e.stray,  # acks of an unknown packet id
+            "dropped": self.dropped,  # given up by publish()
+            "bytes_in": e.bytes_in,  # modulo 2**30
+            "bytes_out": e.writer.bytes_out,
+            "reconnects": max(self.reconnects - 1, 0),
+            "longest_ms": self.longest_ms,  # of a poll, its sleep aside
+            "store_errors": self._store.errors if self._store else 0,
         }
 
     # -- from below
@@ -292,7 +346,13 @@ class MQTTClient(Link):
     def got_session(self, present):
         """CONNACK came."""
         self.session_present = bool(present)
-        self._router.reset(present and self._engine.connect.level > 3)
+        router = self._router
+        known = present and self._store and self._store.subscribed == router.checksum()
+        router.reset(present and self._engine.connect.level > 3, known)
+
+    def _settled(self):
+        if self._store:
+            self._store.keep(self.server, self._router.checksum())
 
     def got_message(self, msg):  # no alloc
         """A message came."""
@@ -322,9 +382,19 @@ class MQTTClient(Link):
 
     def _answer(self, buf):
         self._router.answer(buf, self.on_subscribe, self.on_unsubscribe)
+        if self.state == CONNECTED and self._router.settled():
+            self._settled()
 
-    def got_down(self, reason):
-        """A link, or an attempt at one, ended."""
+    def got_down(self, reason, was_up, delay_ms):
+        """A link, or an attempt at one, ended; the next attempt is in `delay_ms`, if there will be one."""
         if reason and not self._keep and not self._pending():
             self._raise = reason
-        self._call(self.on_disconnect, reason)
+        self._call(self.on_disconnect if was_up else self.on_error, reason)
+        if not self._offline:
+            self._offline = True
+            self._call(self.on_offline, reason)
+        if self._pending() and self.on_reconnect:
+            self._call(lambda attempt: self.on_reconnect(attempt, delay_ms), self.attempts + 1)
+
+    def _store_error(self, error):
+        self._call(self.on_error, error)

@@ -13,7 +13,7 @@ from micropython import const
 from .errors import MQTTError, MQTTFull
 from .inflight import DONE, IGNORED, NONE, RELEASE, WRONG, Ids, Outbox
 from .message import Message
-from .wire import check_topic
+from .wire import check_topic, get_varint
 from .writer import Writer
 
 _MALFORMED = const(0x81)
@@ -46,7 +46,10 @@ class Engine:
         self.outbox = Outbox(slots, slot_size)
         self.writer = Writer(self.rx, self.outbox)
         self.message = Message(self.rx)
-        self._ids = Ids(qos2_ids)
+        self.ids = Ids(qos2_ids)
+        self.store = None  # told of all that must outlive us
+        self.trace = None  # called with (False, first byte, length) for each packet that came
+        self.bytes_in = 0
         self.received = self.oversize = self.stray = self.resent = self.deferred = 0
         self.halt = False  # set in a handler: poll returns behind this packet
         self.open(None, 0)
@@ -72,9 +75,13 @@ class Engine:
 
     def _begin_session(self, present):
         """What belongs to the session: kept by both sides, or begun anew."""
-        if not present:
-            self._ids.clear()
-        self.resent += self.outbox.resend(present)
+        resent = self.outbox.resend(present)
+        if present:
+            self.resent += resent
+        else:
+            self.ids.clear()
+            if self.store:
+                self.store.rewrite()
         self.connected = self.writer.open = True
         self.halt = True  # the owner comes first
         self._owner.got_session(present)
@@ -97,7 +104,7 @@ class Engine:
                 return True
         writer.flush(self.stream, now)
         self._watch(now, more)
-        if self._deferring and not self._ids.count and not writer.control_n:
+        if self._deferring and not self.ids.count and not writer.control_n:
             raise MQTTError(_RECEIVE_MAXIMUM)  # the broker sends again what found no room
         return more
 
@@ -215,6 +222,8 @@ class Engine:
             self._head = self._pos = 0  # the next packet may come; rx stays as it is until then
             have = self._want
             self._want = 2
+            if self.trace:
+                self.trace(False, head, self._length)
             self._packet(head, self._length, have)
         except MQTTError as e:
             e.packet = self._first
@@ -241,6 +250,7 @@ class Engine:
         if not n:
             raise MQTTError(_CLOSED)
         self._in_ms = now
+        self.bytes_in = self.bytes_in + n & 0x3FFFFFFF
         if self._head and self._pinging:
             self.writer.ping_ms = now  # PINGRESP may well be behind the packet that is coming in
 
@@ -257,10 +267,7 @@ class Engine:
             if last == 4:
                 raise MQTTError(_MALFORMED)
             self._want += 1
-        n = 0
-        while last:
-            n = n << 7 | rx[last] & 127
-            last -= 1
+        n = get_varint(rx, 1)
         head = self._first = rx[0]
         self._protocol.check(head, n)
         if n > self.rx_size and head >> 4 != 3:
@@ -307,7 +314,8 @@ class Engine:
         if not packet_id:  # [MQTT-2.3.1-1]
             raise MQTTError(_PROTOCOL_ERROR)
         if kind == 6:
-            self._ids.replace(packet_id, 0)
+            if self.ids.replace(packet_id, 0) and self.store:
+                self.store.forgotten(packet_id)
             self.writer.ack(0x70, packet_id)  # also for an id that is not known
         elif kind == 9 or kind == 11:
             self._answer(head, packet_id, n)
@@ -345,8 +353,8 @@ class Engine:
         msg = self.message
         self._protocol.parse_publish(msg, self.rx, head, n, have)
         packet_id = msg.packet_id
-        new = msg.qos < 2 or not self._ids.replace(packet_id, packet_id)
-        if new and msg.qos == 2 and (self._deferring or not self._ids.replace(0, packet_id)):
+        new = msg.qos < 2 or not self.ids.replace(packet_id, packet_id)
+        if new and msg.qos == 2 and (self._deferring or not self.ids.replace(0, packet_id)):
             # No room for its id: left to the next link, neither delivered nor acknowledged, and all
             # behind it likewise, to keep their order.
             self._deferring = True
@@ -360,5 +368,7 @@ class Engine:
                 self.received += 1
                 self._owner.got_message(msg)
         finally:
+            if new and msg.qos == 2 and self.store:
+                self.store.delivered(packet_id)
             if packet_id:  # [MQTT-4.5.0-2]: whatever became of it
                 self.writer.ack(0x30 + (msg.qos << 4), packet_id)

@@ -36,13 +36,14 @@ class Outbox:
         self.ids = array("H", [0] * slots)
         self.lengths = array("H" if size < 65536 else "I", [0] * slots)
         self._state = bytearray(slots)
-        self._next = bytearray(slots)
-        self._heads = bytearray(b"\xff\xff")
+        self.links = bytearray(slots)  # from each slot to the next of its chain
+        self.heads = bytearray(b"\xff\xff")  # of main and released
         self._tails = bytearray(b"\xff\xff")
+        self.store = None  # told of all that must outlive us
         self.unsent = NONE  # the first QUEUED
         self.quota = 0  # how many more of QoS 1 and 2 may be sent before one of them is done
         self._unreleased = NONE  # the first RELEASED whose PUBREL is to be sent again
-        self._last_id = 0
+        self.last_id = 0
 
     def take(self):  # no alloc
         """A free slot (the caller has seen `free`), to be filled and then given to `queue`."""
@@ -56,11 +57,13 @@ class Outbox:
         self._append(_MAIN, slot, _QUEUED)
         if self.unsent == NONE:
             self.unsent = slot
+        if packet_id and self.store:
+            self.store.published(slot)
 
     def next_id(self, other):  # no alloc
         """A packet id that no slot has, nor is `other`. [MQTT-2.3.1-2]"""
         while True:
-            packet_id = self._last_id = self._last_id % 65535 + 1
+            packet_id = self.last_id = self.last_id % 65535 + 1
             if packet_id != other and self.find(packet_id) == NONE:
                 return packet_id
 
@@ -68,24 +71,23 @@ class Outbox:
         """The slot with this id, or NONE. Acks come in order as a rule: the first is the one."""
         chain = _MAIN
         while True:
-            slot = self._heads[chain]
+            slot = self.heads[chain]
             while slot != NONE:
                 if self.ids[slot] == packet_id:
                     return slot
-                slot = self._next[slot]
+                slot = self.links[slot]
             if chain == _REL:
                 return NONE
             chain = _REL
 
     def written(self, slot):  # no alloc
         """The slot `unsent` went out whole: it waits for its ack, or at QoS 0 is free again."""
-        self.unsent = self._next[slot]
         if self.ids[slot]:
+            self.unsent = self.links[slot]
             self._state[slot] = _SENT
             self.quota -= 1
         else:
-            self._unlink(_MAIN, slot)
-            self._clear(slot)
+            self.drop(slot)
 
     def ack(self, kind, packet_id):  # no alloc
         """Take PUBACK (`kind` 4), PUBREC (5) or PUBCOMP (7): say what it did, as one of the names above.
@@ -102,18 +104,38 @@ class Outbox:
             if not released:
                 self._unlink(_MAIN, slot)
                 self._append(_REL, slot, _RELEASED)
+                if self.store:
+                    self.store.released(packet_id)
             return RELEASE if self._unreleased == NONE else LATER  # behind those of the last link
-        if kind == 4 and not two:
-            self._unlink(_MAIN, slot)
-        elif kind == 7 and released:
-            if self._unreleased == slot:
-                self._unreleased = self._next[slot]
-            self._unlink(_REL, slot)
-        else:
-            return WRONG
-        self.quota += 1
-        self._clear(slot)
-        return DONE
+        if (kind == 7 and released) or (kind == 4 and not two):
+            self.quota += 1
+            self.drop(slot)
+            return DONE
+        return WRONG
+
+    def drop(self, slot):  # no alloc
+        """Free a slot: its message is done, or given up."""
+        packet_id = self.ids[slot]
+        if self.unsent == slot:
+            self.unsent = self.links[slot]
+        if self._unreleased == slot:
+            self._unreleased = self.links[slot]
+        self._unlink(_REL if self._state[slot] == _RELEASED else _MAIN, slot)
+        self._state[slot] = _FREE
+        self.ids[slot] = 0
+        self.free += 1
+        if packet_id and self.store:
+            self.store.drop(packet_id)
+
+    def oldest(self, only_qos_0, busy):
+        """The oldest message that was never sent and is not in the slot `busy`, or NONE."""
+        slot = self.unsent
+        while slot != NONE:
+            head = self.buf[slot * self.size]
+            if slot != busy and not head & 8 and not (only_qos_0 and head & 6):
+                return slot
+            slot = self.links[slot]
+        return NONE
 
     def resend(self, present):
         """A link begins: queue again what is not done; return how many were sent before.
@@ -122,9 +144,9 @@ class Outbox:
         Without it they are new messages, as the broker knows nothing of them.
         """
         count = 0
-        heads = self._heads
+        heads = self.heads
         if not present and heads[_REL] != NONE:  # back in front: they were published first
-            self._next[self._tails[_REL]] = heads[_MAIN]
+            self.links[self._tails[_REL]] = heads[_MAIN]
             if heads[_MAIN] == NONE:
                 self._tails[_MAIN] = self._tails[_REL]
             heads[_MAIN] = heads[_REL]
@@ -138,13 +160,13 @@ class Outbox:
                 count += 1
             if not present:
                 self.buf[first] &= 0xF7
-            slot = self._next[slot]
+            slot = self.links[slot]
         self.quota = WINDOW
         slot = self._unreleased = heads[_REL]
         while slot != NONE:
             self.quota -= 1
             count += 1
-            slot = self._next[slot]
+            slot = self.links[slot]
         return count
 
     def next_release(self):  # no alloc
@@ -152,55 +174,50 @@ class Outbox:
         slot = self._unreleased
         if slot == NONE:
             return 0
-        self._unreleased = self._next[slot]
+        self._unreleased = self.links[slot]
         return self.ids[slot]
 
     def _append(self, chain, slot, state):  # no alloc
         self._state[slot] = state
-        self._next[slot] = NONE
-        if self._heads[chain] == NONE:
-            self._heads[chain] = slot
+        self.links[slot] = NONE
+        if self.heads[chain] == NONE:
+            self.heads[chain] = slot
         else:
-            self._next[self._tails[chain]] = slot
+            self.links[self._tails[chain]] = slot
         self._tails[chain] = slot
 
     def _unlink(self, chain, slot):  # no alloc
         before = NONE
-        at = self._heads[chain]
+        at = self.heads[chain]
         while at != slot:
             before = at
-            at = self._next[at]
+            at = self.links[at]
         if before == NONE:
-            self._heads[chain] = self._next[slot]
+            self.heads[chain] = self.links[slot]
         else:
-            self._next[before] = self._next[slot]
+            self.links[before] = self.links[slot]
         if self._tails[chain] == slot:
             self._tails[chain] = before
-
-    def _clear(self, slot):  # no alloc
-        self._state[slot] = _FREE
-        self.ids[slot] = 0
-        self.free += 1
 
 
 class Ids:
     """The ids of inbound QoS 2 messages that were delivered and whose PUBREL is awaited: up to `size`."""
 
     def __init__(self, size):
-        self._ids = array("H", [0] * size)  # 0 is a free place
+        self.table = array("H", [0] * size)  # 0 is a free place
         self.count = 0
 
     def clear(self):
         """Forget all."""
-        for i in range(len(self._ids)):
-            self._ids[i] = 0
+        for i in range(len(self.table)):
+            self.table[i] = 0
         self.count = 0
 
     def replace(self, old, new):  # no alloc
         """Put `new` where `old` is, False where it is not: (id, id) finds one, (0, id) adds it if there is
         room, (id, 0) forgets it.
         """
-        ids = self._ids
+        ids = self.table
         for i in range(len(ids)):
             if ids[i] == old:
                 ids[i] = new

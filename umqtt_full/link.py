@@ -19,22 +19,29 @@ _TAKEN_OVER = const(0x8E)
 _RECEIVE_MAXIMUM = const(0x93)
 
 _LINGER_MS = const(1000)
+_GATE_MS = const(100)  # how often the gate is looked at
 _UNPOLLED_MS = const(10)  # how long to sleep where a stream can not be polled
 
 
 class Link:
-    """What a face is built on: connects its engine to `server`, once or for ever.
+    """What a face is built on: connects its engine to one of `servers`, once or for ever.
 
-    `server` has open() and failed(), see net.py, or is a function that gives a new open stream. A face
-    makes `_engine`, and has got_down(reason), called when a link or an attempt at one has ended.
+    Each has open() and failed(), see net.py, or is a function that gives a new open stream; after a failure
+    it is the next one's turn. A face makes `_engine`, and has got_down(reason, was_up, delay_ms), called when
+    a link, or an attempt at one, has ended.
+
+    `gate`: a function that says whether there is a network at all; without one nothing is tried.
+    `watchdog`: a function that poll() calls as it goes on, once a second at least.
 
     Milliseconds that may be set: `connect_ms` for all from open to the answers to SUBSCRIBE; before each
     retry a random time up to `retry_min_ms`, doubled at each failure up to `retry_max_ms`; a link that
     lasted `stable_ms` begins that anew.
     """
 
-    def __init__(self, server):
-        self._server = server
+    def __init__(self, servers):
+        self._servers = servers
+        self.server = 0  # the index of the one in use
+        self.gate = self.watchdog = None
         self.connect_ms = 10000
         self.retry_min_ms = 1000
         self.retry_max_ms = 60000
@@ -73,6 +80,9 @@ class Link:
                 raise self._failure
             if self.state == OFFLINE:
                 if not self._wanted or ticks_diff(self._at, now) > 0:
+                    return False
+                if self.gate and not self.gate():
+                    self._at = ticks_add(now, _GATE_MS)
                     return False
                 self._open(now)
             elif self.state == CONNECTING and ticks_diff(self._at, now) <= 0:
@@ -127,6 +137,8 @@ class Link:
         next_ms = self.next_ms()
         if next_ms >= 0:
             ms = min(ms, next_ms)
+        if self.watchdog:
+            ms = min(ms, 1000)
         if not self._stream:
             sleep_ms(ms)
         elif not self._polled:
@@ -145,7 +157,7 @@ class Link:
     def _open(self, now):
         self._wanted = self._keep
         self.attempts += 1
-        server = self._server
+        server = self._servers[self.server]
         self._stream = server.open() if hasattr(server, "open") else server()
         self.state = CONNECTING
         self._at = ticks_add(now, self.connect_ms)
@@ -175,8 +187,11 @@ class Link:
         was_up = self.state == CONNECTED
         unstable = self._unstable
         self._drop()
-        if not was_up and hasattr(self._server, "failed"):
-            self._server.failed()
+        if not was_up:
+            server = self._servers[self.server]
+            if hasattr(server, "failed"):
+                server.failed()
+            self.server = (self.server + 1) % len(self._servers)
         code = reason.code if isinstance(reason, MQTTError) else 0
         delay = 0
         if code == _RECEIVE_MAXIMUM:  # our own doing: resume at once
@@ -184,7 +199,7 @@ class Link:
         elif 0x84 <= code <= 0x87:  # a refusal that will not change
             self._wanted = False
         else:
-            delay = min(self.retry_max_ms, self.retry_min_ms << min(self.attempts, 16))
+            delay = min(self.retry_max_ms, self.retry_min_ms << min(self.attempts // len(self._servers), 16))
             if code == _CLOSED and unstable:
                 self._taken += 1
                 if self._taken >= 3:  # closed again and again soon after it came up: somebody has our id
@@ -193,4 +208,4 @@ class Link:
             delay = getrandbits(30) % (delay + 1)
         self._at = ticks_add(now, delay)
         self.reason = reason
-        self.got_down(reason)
+        self.got_down(reason, was_up, delay)

@@ -2,13 +2,17 @@
 #
 # A server, for the link, has open(), which begins to connect and gives a stream, and failed(), told when
 # nothing came of it. Only the look-up of a name waits: there is no other way on these systems. It is done at
-# the first open and again after a failure; an address is never looked up.
+# the first open and again after a few failures; an address is never looked up.
 import errno
 import select
 import socket
 
+from micropython import const
+
 if not hasattr(socket.socket, "readinto"):
     from ._cpython import select, socket
+
+_STALE = const(3)
 
 POLLIN = select.POLLIN
 POLLOUT = select.POLLOUT
@@ -45,6 +49,7 @@ class TCP:
         self.port = port
         self.resolve = None
         self._info = None
+        self._failures = 0
 
     def open(self):
         """Begin to connect and return the socket. Raises OSError. Waits for the look-up of a name only."""
@@ -70,5 +75,7 @@ class TCP:
         return stream
 
     def failed(self):
-        """The link did not come up: look the name up again."""
-        self._info = None
+        """The link did not come up: the third time in a row the name is looked up again."""
+        self._failures += 1
+        if self._failures % _STALE == 0:
+            self._info = None

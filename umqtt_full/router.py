@@ -82,11 +82,13 @@ class Router:
         sub.state = _UNWANTED
         self.dirty = True
 
-    def reset(self, present):
-        """A link begins: what its session does not know is to be asked for."""
+    def reset(self, present, known):
+        """A link begins: what its session does not know is to be asked for. `known`: it knows all."""
         for sub in self._subs:
             if sub.state == _UNASKED:
                 sub.state = _UNWANTED
+            elif known and sub.state == _WANTED:
+                sub.state = _SETTLED
             elif sub.state == _ASKED or (sub.state == _SETTLED and not present):
                 sub.state = _WANTED
         self._asked = None
@@ -124,6 +126,16 @@ class Router:
                 sub.granted = buf[2 + i]
                 if on_subscribe:
                     on_subscribe(sub.filter.decode(), sub.granted)
+
+    def checksum(self):
+        """A number of 30 bits that tells what is wanted from what else could be."""
+        total = 0
+        for sub in self._subs:
+            if sub.state in (_WANTED, _ASKED, _SETTLED):
+                total = (total * 33 + 1 + sub.qos) & 0x3FFFFFFF
+                for b in sub.filter:
+                    total = (total * 33 + b) & 0x3FFFFFFF
+        return total
 
     def settled(self):
         """Was all that is wanted asked for and answered?"""

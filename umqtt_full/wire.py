@@ -16,6 +16,17 @@ def put_varint(buf, off, value):  # no alloc
     return off + 1
 
 
+def get_varint(buf, off):  # no alloc
+    """The length that stands at `off` in 7-bit groups, four at the most."""
+    value = shift = 0
+    while True:
+        value |= (buf[off] & 127) << shift
+        if buf[off] < 128:
+            return value
+        shift += 7
+        off += 1
+
+
 def put_u16(buf, off, value):  # no alloc
     """Write `value` (0 to 65,535) at `off`, high byte first; return the offset behind it."""
     buf[off] = value >> 8

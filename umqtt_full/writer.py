@@ -6,7 +6,7 @@
 from micropython import const
 
 from .inflight import NONE
-from .wire import put_u16
+from .wire import get_varint, put_u16
 
 _ACKS = const(64)  # bytes of acks that may wait to be written
 
@@ -24,7 +24,9 @@ class Writer:
         self._rx = rx
         self._outbox = outbox
         self._control = bytearray(_ACKS + 4)  # PINGREQ and DISCONNECT always have room
+        self.trace = None  # called with (True, first byte, length) for each packet that went out
         self.sent = 0  # PUBLISH packets written
+        self.bytes_out = 0
         self.reset(0)
 
     def reset(self, now):
@@ -42,6 +44,10 @@ class Writer:
         self.out_ms = now  # the last packet was written
         self.moved_ms = now  # the last byte was
         self.ping_ms = now  # the last PINGREQ was
+
+    def slot(self):
+        """The slot that is being written; none below 0."""
+        return self.busy - _SLOT
 
     def blocks(self):  # no alloc
         """Must reading wait: for room for another ack, for rx, or for ever after DISCONNECT?"""
@@ -68,6 +74,7 @@ class Writer:
             if not n:
                 return
             self.moved_ms = now
+            self.bytes_out = self.bytes_out + n & 0x3FFFFFFF
             self._off += n
             self._left -= n
             if not self._left:
@@ -109,6 +116,8 @@ class Writer:
         what = self.busy
         self.busy = _NOTHING
         self.out_ms = now
+        if self.trace:
+            self._tell(what)
         if what >= _SLOT:
             self.sent += 1
             self._outbox.written(what - _SLOT)
@@ -122,3 +131,15 @@ class Writer:
             if end == self.control_n:  # nothing was added meanwhile
                 self._from = self.control_n = 0
                 self.ended = self.ending
+
+    def _tell(self, what):
+        """Trace what was written: one packet, or acks and the like of two or four bytes each."""
+        buf = self._buf
+        if what != _CONTROL:
+            at = 0 if what == _REQUEST else (what - _SLOT) * self._outbox.size
+            self.trace(True, buf[at], get_varint(buf, at + 1))
+            return
+        at = self._from
+        while at < self._off:
+            self.trace(True, buf[at], buf[at + 1])
+            at += 2 + buf[at + 1]

@@ -30,7 +30,7 @@ class Sensor:
         mqtt.retry_max_ms = 3000  # be back soon: this broker is our own
         mqtt.will("attic/state", "offline", 1, True)
         mqtt.on_connect = self.connected
-        mqtt.on_disconnect = self.disconnected
+        mqtt.on_disconnect = mqtt.on_error = self.disconnected
         mqtt.on("bulb/desk/seen", qos=1)(self.seen)
         mqtt.on("bulb/desk/again", qos=1)(self.again)
         mqtt.start()

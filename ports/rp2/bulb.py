@@ -59,7 +59,7 @@ class Bulb:
         mqtt.retry_max_ms = 3000  # be back soon: this broker is our own
         mqtt.will("bulb/%s/state" % NAME, "offline", 1, True)
         mqtt.on_connect = self.connected
-        mqtt.on_disconnect = self.disconnected
+        mqtt.on_disconnect = mqtt.on_error = self.disconnected
         mqtt.on("bulb/+/set", qos=2)(self.command)
         mqtt.on("attic/minute", qos=2)(self.reading)
         mqtt.on("attic/temperature", qos=1)(self.reading)

@@ -213,7 +213,7 @@ def test_packet_ids_stay_reserved_over_links_and_wrap_round_those_in_use(broker)
     """[MQTT-2.3.1-2] [MQTT-2.3.1-4]"""
     peer = broker.up()
     publish(broker, 1, 2)
-    broker.c._engine.outbox._last_id = 65533
+    broker.c._engine.outbox.last_id = 65533
     assert [packet[10:14] for packet in publish(broker, 1, 2, 1)] == ["fffe", "ffff", "0003"]
     cut(broker)
     peer = broker.up(PRESENT)

@@ -57,7 +57,7 @@ def test_connected_means_subscribed():
 def reconnect(client, connack):
     """A new link in place of the old one: what is written after CONNECT."""
     stream = client.next = Stream()
-    client._server = lambda: stream
+    client._servers = [lambda: stream]
     client.close()
     client.start()
     client.poll()
@@ -160,7 +160,7 @@ def test_publish_takes_str_and_bytes_and_says_its_packet_id():
 
 
 def test_publish_is_accepted_offline_and_full_is_full():
-    client = client_over(slots=2)
+    client = client_over(slots=2, queue_qos0=True)
     client.publish("a", b"", 0)
     client.publish("a", b"", 1)
     assert client.room() == 0
@@ -207,11 +207,12 @@ def test_a_refusal_of_start_is_told_and_not_raised():
     stream.feed(b"\x20\x02\x00\x05")
     client = client_over(stream)
     downs = []
-    client.on_disconnect = downs.append
+    client.on_error = client.on_offline = downs.append
+    client.on_disconnect = fail
     client.start()
     for _ in range(5):
         client.poll()
-    assert [e.name for e in downs] == ["not authorized"] and not client._pending()
+    assert [e.name for e in downs] == ["not authorized"] * 2 and not client._pending()
 
 
 def test_start_twice_is_start_once():
@@ -230,7 +231,7 @@ def test_start_twice_is_start_once():
 def test_start_after_disconnect_in_a_handler_begins_anew():
     client, stream = connected_client()
     second = client.next = Stream()
-    client._server = lambda: second
+    client._servers = [lambda: second]
     client.on_message = lambda msg: client.disconnect()
     stream.feed(publish_packet(b"t", b""))
     client.poll()

@@ -64,8 +64,8 @@ def check_sound(recorder):
     assert box.free == box.slots - used
     assert len(engine.rx) == RX + 64 and len(engine.writer._control) == 68
     assert len(box.buf) == box.slots * box.size
-    assert 0 <= engine._ids.count <= len(engine._ids._ids)
-    assert engine._ids.count == sum(1 for packet_id in engine._ids._ids if packet_id)
+    assert 0 <= engine.ids.count <= len(engine.ids.table)
+    assert engine.ids.count == sum(1 for packet_id in engine.ids.table if packet_id)
 
 
 def attack(seed, table):

@@ -34,7 +34,7 @@ class Bench(Link):
 
     def __init__(self, keep=True, keepalive=60):
         self.transport = Transport()
-        super().__init__(self.transport)
+        super().__init__([self.transport])
         self._engine = Engine(self, v4, v4.Connect("me", keepalive=keepalive), 64, 4, 64, 4)
         self.downs = []
         self.now = 0
@@ -44,7 +44,7 @@ class Bench(Link):
     def got_session(self, present):
         pass
 
-    def got_down(self, reason):
+    def got_down(self, reason, was_up, delay_ms):
         self.downs.append(reason)
 
     def run(self, ms, accept=True):
@@ -104,7 +104,7 @@ def test_delays_grow_up_to_the_cap_and_differ():
     bench.retry_max_ms = 1600
     bench.transport.error = OSError(113, "unreachable")
     gaps = []
-    bench.got_down = lambda reason: gaps.append(bench._at - bench.now)
+    bench.got_down = lambda reason, was_up, delay_ms: gaps.append(delay_ms)
     bench.run(60000)
     assert max(gaps) <= 1600 and max(gaps[:2]) <= 400 and len(set(gaps)) > 10
     assert max(gaps[5:]) > 800
