@@ -23,6 +23,15 @@ _GATE_MS = const(100)  # how often the gate is looked at
 _UNPOLLED_MS = const(10)  # how long to sleep where a stream can not be polled
 
 
+def backoff(failures, low_ms, high_ms):
+    """Milliseconds to wait after so many failures: random up to `low_ms`, doubled each time up to `high_ms`.
+
+    The whole range is drawn from (full jitter), so that many clients do not come back in step. The source is
+    `random`: random.seed() makes it repeatable.
+    """
+    return getrandbits(30) % (min(high_ms, low_ms << min(failures, 16)) + 1)
+
+
 class Link:
     """What a face is built on: connects its engine to one of `servers`, once or for ever.
 
@@ -199,13 +208,13 @@ class Link:
         elif 0x84 <= code <= 0x87:  # a refusal that will not change
             self._wanted = False
         else:
-            delay = min(self.retry_max_ms, self.retry_min_ms << min(self.attempts // len(self._servers), 16))
+            low = self.retry_min_ms
             if code == _CLOSED and unstable:
                 self._taken += 1
                 if self._taken >= 3:  # closed again and again soon after it came up: somebody has our id
                     reason = MQTTError(_TAKEN_OVER)
-                    delay = self.retry_max_ms
-            delay = getrandbits(30) % (delay + 1)
+                    low = self.retry_max_ms
+            delay = backoff(self.attempts // len(self._servers), low, self.retry_max_ms)
         self._at = ticks_add(now, delay)
         self.reason = reason
         self.got_down(reason, was_up, delay)

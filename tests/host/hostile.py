@@ -33,7 +33,7 @@ class Hostile:
         self.c = c = umqtt_full.MQTTClient(url, client_id, **{"keepalive": 0, **options})
         c.retry_min_ms = c.retry_max_ms = 1
         c.stable_ms = 0
-        c.on_disconnect = lambda reason: self.reasons.append(getattr(reason, "code", reason))
+        c.on_disconnect = c.on_error = lambda reason: self.reasons.append(getattr(reason, "code", reason))
         c.on_message = lambda msg: self.got.append((msg.topic, bytes(msg.payload)))
         c.on_oversize = lambda topic, length: self.oversize.append((topic, length))
         c.on_publish = self.published.append

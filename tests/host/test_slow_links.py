@@ -39,7 +39,7 @@ class Link:
     def client(self, keepalive=0, connect_ms=10000):
         c = umqtt_full.MQTTClient(self.proxy.url, self.uid, keepalive=keepalive, clean=False)
         c.retry_min_ms, c.retry_max_ms, c.connect_ms = 5, 50, connect_ms
-        c.on_disconnect = lambda reason: self.reasons.append(getattr(reason, "code", reason))
+        c.on_disconnect = c.on_error = lambda reason: self.reasons.append(getattr(reason, "code", reason))
         c.on(f"{self.uid}/down", lambda msg: self.got.append(bytes(msg.payload).decode()), 2)
         self.far.subscribe(f"{self.uid}/up", 2)
         self.c = c
@@ -77,7 +77,7 @@ class Link:
         assert self.got == [str(i) for i in range(down + 1)]
         print(f"the longest poll() took {self.longest * 1000:.1f} ms")
         assert self.longest < 0.5
-        self.c.on_disconnect = None
+        self.c.on_disconnect = self.c.on_error = None
         self.c.disconnect()
 
 

@@ -27,7 +27,7 @@ def what_came_while_away_is_delivered(s):
 
 
 def what_was_accepted_while_away_is_sent(s):
-    c, other = s.client("-c", clean=False), s.client("-o")
+    c, other = s.client("-c", clean=False, queue_qos0=True), s.client("-o")
     got = s.listen(other, s.topic("q"), 2)
     s.listen(c, s.topic("kept"), 1)  # some brokers keep no session without a subscription
     other.connect()
