@@ -125,7 +125,7 @@ class Stage:
             if not compiler:
                 shutil.copy(source, target)
             elif source.name != "_cpython.py":
-                command = [compiler, "-s", name, "-o", target.with_suffix(".mpy"), source]
+                command = [compiler, "-O3", "-s", name, "-o", target.with_suffix(".mpy"), source]
                 subprocess.run(command, check=True, start_new_session=True)
 
     def run(self, who, command, cwd=None):

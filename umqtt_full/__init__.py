@@ -2,10 +2,9 @@
 import sys
 
 if sys.implementation.name != "micropython":
-    from . import _cpython  # noqa: F401  (what MicroPython has and CPython lacks; never on a board)
+    from . import _cpython  # (what MicroPython has and CPython lacks; never on a board)
 
 from .client import MQTTClient
 from .errors import MQTTError, MQTTFull
 
 __version__ = "0.1.0"
-__all__ = ("MQTTClient", "MQTTError", "MQTTFull")

@@ -40,8 +40,9 @@ class MQTTClient(Link):
     Functions that may be set, each called from poll(): on_connect(session_present),
     on_disconnect(reason) when a link or an attempt at one ended (an MQTTError, an OSError, or None as asked
     for), on_publish(packet_id) when the broker has a message of QoS 1 or 2, on_subscribe(filter, granted)
-    with 0 to 2, or 0x80 for refused, on_unsubscribe(filter), on_oversize(topic, length) for a message too
-    large for `rx`, on_message(msg) for what no handler of `on` matches.
+    with 0 to 2, or 0x80 for refused, on_unsubscribe(filter), on_oversize(msg) for a message too large for
+    `rx` (len() of it is right, its payload is the beginning, its topic "" if that did not fit),
+    on_message(msg) for what no handler of `on` matches.
     """
 
     def __init__(
@@ -201,7 +202,9 @@ class MQTTClient(Link):
                 self._router.ask(engine)
                 more = True
             if self.state == CONNECTING and self._router.settled():
-                self._up(now)
+                self.state = CONNECTED
+                self._since = now
+                self._unstable = True
                 self._offline = False
                 self.reconnects += 1
                 self._settled()
@@ -282,15 +285,15 @@ class MQTTClient(Link):
             self.poll(left)
         return True
 
-    def on(self, topic_filter, handler=None, qos=0):
-        """Call `handler(msg)` for what matches `topic_filter`, and subscribe to it with `qos`.
+    def on(self, filter, handler=None, qos=0):  # noqa: A002  (the specification's word)
+        """Call `handler(msg)` for what matches `filter`, and subscribe to it with `qos`.
 
         Subscribed when connected, and on each later link whose session the broker lost. With qos=None
         it is not subscribed. Without a handler: a decorator. Raises ValueError, MQTTFull.
         """
         if handler is None:
-            return lambda function: self.on(topic_filter, function, qos)
-        self._router.add(topic_filter, qos, handler)
+            return lambda function: self.on(filter, function, qos)
+        self._router.add(filter, qos, handler)
         return handler
 
     def subscribe(self, filters, qos=0):
@@ -367,14 +370,9 @@ class MQTTClient(Link):
         """The broker has a message of QoS 1 or 2."""
         self._call(self.on_publish, packet_id)
 
-    def got_oversize(self, msg):  # no alloc (without on_oversize)
+    def got_oversize(self, msg):  # no alloc
         """A message came that does not fit rx, and was let go."""
-        if self.on_oversize:
-            self._call(self._oversize, msg)
-
-    def _oversize(self, msg):
-        whole = msg._topic_end <= self._engine.rx_size
-        self.on_oversize(msg.topic if whole else None, len(msg))
+        self._call(self.on_oversize, msg)
 
     def got_answer(self, buf):
         """SUBACK or UNSUBACK came."""

@@ -4,21 +4,12 @@
 # has no bytes for, and from 0x100 on what the link itself can do to us. Wrong use raises ValueError, a
 # transport's OSError stays what it is.
 
-_NAMES = {
-    0x81: "malformed packet",
-    0x82: "protocol error",
-    0x83: "refused",
-    0x84: "unsupported protocol version",
-    0x85: "client identifier not valid",
-    0x86: "bad user name or password",
-    0x87: "not authorized",
-    0x88: "server unavailable",
-    0x8D: "keep alive timeout",
-    0x8E: "session taken over",
-    0x93: "receive maximum exceeded",
-    0x100: "closed by the broker",
-    0x101: "connect timeout",
-}
+# One string takes a third of a dict's memory.
+_NAMES = (
+    ",81=malformed packet,82=protocol error,84=unsupported protocol version,85=client identifier not valid"
+    ",86=bad user name or password,87=not authorized,88=server unavailable,8d=keep alive timeout"
+    ",8e=session taken over,93=receive maximum exceeded,100=closed by the broker,101=connect timeout,"
+)
 
 
 class MQTTError(Exception):
@@ -31,7 +22,8 @@ class MQTTError(Exception):
     def __init__(self, code, packet=0):
         super().__init__(code)
         self.code = code
-        self.name = _NAMES.get(code, "unknown")
+        at = _NAMES.find(",%02x=" % code)
+        self.name = _NAMES[_NAMES.find("=", at) + 1 : _NAMES.find(",", at + 1)] if at >= 0 else "unknown"
         self.packet = packet
 
     def __str__(self):

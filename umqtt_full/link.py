@@ -112,12 +112,6 @@ class Link:
             self._down(e, now)
             return False
 
-    def _up(self, now):
-        """The face has all it needs: the link counts as connected."""
-        self.state = CONNECTED
-        self._since = now
-        self._unstable = True
-
     def _lingered(self, now):
         """DISCONNECT went out: let go what still comes until the broker closes, so that it can not reset
         the connection before the broker has read ours. True when that is over.

@@ -17,6 +17,7 @@ class Message:
         self._topic_end = 2  # the topic begins at 2, behind its length
         self._start = 0  # of the payload
         self._end = 0
+        self._have = 0  # where what lies in rx ends: before _end, where the message was too large
         self.qos = 0
         self.retain = False
         self.dup = False
@@ -30,7 +31,7 @@ class Message:
     @property
     def payload(self):
         """The payload in place, as a memoryview: makes one small object. bytes(..) of it may be kept."""
-        return self._view[self._start : self._end]
+        return self._view[self._start : min(self._end, self._have)]
 
     def __len__(self):  # no alloc
         return self._end - self._start

@@ -42,9 +42,9 @@ class Connect:
             raise ValueError("an empty client_id needs clean=True")
         if level == 3 and not 1 <= len(self.client_id) <= 23:
             raise ValueError("client_id: 1 to 23 bytes in MQTT 3.1")
-        check_string(self.client_id, "client_id: not UTF-8, or too long")
+        check_string(self.client_id, "client_id")
         if user is not None:
-            check_string(self.user, "user: not UTF-8, or too long")
+            check_string(self.user, "user")
         if password is not None and len(self.password) > 65535:
             raise ValueError("password: too long")
 
@@ -152,9 +152,10 @@ def parse_publish(msg, rx, head, n, have):  # no alloc
     msg.qos = qos
     msg.dup = head & 8 != 0
     msg.retain = head & 1 != 0
-    msg._topic_end = end
+    msg._topic_end = end if end <= have else 2
     msg._start = start
     msg._end = n
+    msg._have = have
     msg.packet_id = 0
     if qos:
         high = rx[end] if end < have else rx[have]

@@ -72,21 +72,21 @@ def to_bytes(value):
 
 
 def check_string(data, what):  # no alloc
-    """Raise ValueError unless `data` may stand in a packet as a string."""
+    """Raise ValueError, which names `what` it is, unless `data` may stand in a packet as a string."""
     if len(data) > 65535 or not utf8_ok(data, 0, len(data)):
-        raise ValueError(what)
+        raise ValueError(what + ": not UTF-8, or too long")
 
 
 def check_topic(topic):  # no alloc
     """Raise ValueError unless `topic` (bytes) may be published to. [MQTT-4.7.1-1] [MQTT-4.7.3-1]"""
-    check_string(topic, "topic: not UTF-8, or too long")
+    check_string(topic, "topic")
     if not topic or topic.find(b"+") >= 0 or topic.find(b"#") >= 0:
         raise ValueError("topic: empty, or with a wildcard")
 
 
 def check_filter(name):
     """Raise ValueError unless `name` (bytes) is a topic filter. [MQTT-4.7.1-2] [MQTT-4.7.1-3]"""
-    check_string(name, "filter: not UTF-8, or too long")
+    check_string(name, "filter")
     levels = name.split(b"/")
     last = levels.pop()
     for level in levels:

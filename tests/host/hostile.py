@@ -35,7 +35,7 @@ class Hostile:
         c.stable_ms = 0
         c.on_disconnect = c.on_error = lambda reason: self.reasons.append(getattr(reason, "code", reason))
         c.on_message = lambda msg: self.got.append((msg.topic, bytes(msg.payload)))
-        c.on_oversize = lambda topic, length: self.oversize.append((topic, length))
+        c.on_oversize = lambda msg: self.oversize.append((msg.topic, len(msg)))
         c.on_publish = self.published.append
         c.on_subscribe = lambda name, granted: self.granted.append((name, granted))
         if started:

@@ -52,4 +52,4 @@ def compile_package(source, target):
     for file in sorted(source.glob("*.py")):
         if file.name != "_cpython.py":
             names = ["-s", f"{source.name}/{file.name}", "-o", target / f"{file.stem}.mpy"]
-            subprocess.run([env.find_mpy_cross(), *names, file], check=True)
+            subprocess.run([env.find_mpy_cross(), "-O3", *names, file], check=True)

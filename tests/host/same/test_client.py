@@ -394,7 +394,7 @@ def print_nothing(_):
 def test_oversize_messages_are_told_and_acknowledged():
     client, stream = connected_client(rx=20)
     told = []
-    client.on_oversize = lambda topic, n: told.append((topic, n))
+    client.on_oversize = lambda msg: told.append((msg.topic, len(msg), bytes(msg.payload)))
     client.on_message = fail
     stream.feed(b"\x32\x1d\x00\x03a/b\x00\x07" + b"x" * 22)  # the topic fits
     client.poll()
@@ -403,7 +403,7 @@ def test_oversize_messages_are_told_and_acknowledged():
     for n in range(14, 21):  # the packet id lies across the border
         stream.feed(bytes([0x32, n + 14, 0, n]) + b"t" * n + b"\x03\x04" + b"y" * 10)
         client.poll()
-    assert told[:2] == [("a/b", 22), (None, 11)]
+    assert told[:2] == [("a/b", 22, b"x" * 13), ("", 11, b"")]
     assert stream.sent()[:8] == b"\x40\x02\x00\x07" + b"\x50\x02\x01\x02"
     assert client.counters["oversize"] == 9
 

@@ -54,7 +54,9 @@ class Bench(Link):
             while self._step(self.now):
                 pass
             if self._engine.connected and self.state == "connecting":
-                self._up(self.now)
+                self.state = "connected"
+                self._since = self.now
+                self._unstable = True
             stream = self.transport.streams[-1] if self.transport.streams else None
             if accept and stream and self._engine.stream and not self._engine.connected and not stream.left():
                 stream.feed(CONNACK)
