@@ -202,13 +202,15 @@ class Link:
         elif 0x84 <= code <= 0x87:  # a refusal that will not change
             self._wanted = False
         else:
+            failures = self.attempts // len(self._servers)
             low = self.retry_min_ms
             if code == _CLOSED and unstable:
                 self._taken += 1
                 if self._taken >= 3:  # closed again and again soon after it came up: somebody has our id
                     reason = MQTTError(_TAKEN_OVER)
+                    failures = 0
                     low = self.retry_max_ms
-            delay = backoff(self.attempts // len(self._servers), low, self.retry_max_ms)
+            delay = backoff(failures, low, self.retry_max_ms)
         self._at = ticks_add(now, delay)
         self.reason = reason
         self.got_down(reason, was_up, delay)
