@@ -9,11 +9,12 @@ from time import ticks_add, ticks_diff, ticks_ms
 
 from . import v4
 from .engine import Engine
+from .errors import MQTTError
 from .inflight import NONE
 from .link import CONNECTED, CONNECTING, Link
 from .net import TCP, parse_url
 from .router import Router
-from .wire import to_bytes
+from .wire import check_topic, to_bytes
 
 
 def board_id():
@@ -247,6 +248,7 @@ class MQTTClient(Link):
         topic = to_bytes(topic)
         payload = to_bytes(payload)
         if not (qos or self.queue_qos0 or engine.connected):
+            check_topic(topic)
             self._drop_message(NONE)
             return 0
         if not engine.outbox.free and self.full != "refuse":
@@ -254,12 +256,14 @@ class MQTTClient(Link):
             if slot != NONE:
                 self._drop_message(slot)
         packet_id = engine.publish(topic, payload, qos, retain)
-        if engine.connected:
-            try:
-                engine.flush(ticks_ms())
-            except OSError as e:
-                self._failure = e  # poll() tells
+        self._flush()
         return packet_id
+
+    def _flush(self):  # no alloc
+        try:
+            self._engine.flush(ticks_ms())
+        except (MQTTError, OSError) as e:
+            self._failure = e  # poll() tells
 
     def _drop_message(self, slot):
         """Give up the message in a slot, or one that gets none; count it and tell."""

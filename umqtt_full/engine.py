@@ -25,6 +25,11 @@ _CLOSED = const(0x100)
 _CHUNK = const(64)  # what is read at a time behind the start of rx
 _BUDGET = const(32)  # packets read in one poll: a flood must not keep the caller
 
+# Who gets a PUBLISH
+_NEW = const(0)
+_PLAIN = const(1)
+_SUNK = const(2)  # the sink got it
+
 
 class Engine:
     """The protocol's state for one client. `protocol` is a module such as v4, `connect` its Connect.
@@ -48,6 +53,7 @@ class Engine:
         self.message = Message(self.rx)
         self.ids = Ids(qos2_ids)
         self.store = None  # told of all that must outlive us
+        self.sink = None  # takes payloads piece by piece, see stream.py
         self.trace = None  # called with (False, first byte, length) for each packet that came
         self.bytes_in = 0
         self.received = self.oversize = self.stray = self.resent = self.deferred = 0
@@ -64,8 +70,11 @@ class Engine:
         self.halt = True
         self.connected = False
         self.writer.reset(now)
-        self._head = self._length = self._pos = self._left = 0
+        self._head = self._length = self._pos = 0
         self._want = 2
+        self.left = 0  # bytes of the packet that are neither in rx nor let go
+        self._mode = _NEW
+        self.held = False  # a message waits for its handler: nothing is read, and no answer is missing
         self._request_id = self._request_head = self._request_codes = 0
         self._deferring = False
         self._pinging = False  # PINGREQ was asked for and PINGRESP has not come
@@ -103,7 +112,7 @@ class Engine:
             if self.halt:
                 return True
         writer.flush(self.stream, now)
-        self._watch(now, more)
+        self._watch(now, more or self.held)
         if self._deferring and not self.ids.count and not writer.control_n:
             raise MQTTError(_RECEIVE_MAXIMUM)  # the broker sends again what found no room
         return more
@@ -124,7 +133,7 @@ class Engine:
 
     def wants_read(self):  # no alloc
         """Does poll read, when there is something to read?"""
-        return self.writer.ended or not self.writer.blocks()
+        return self.writer.ended or not (self.held or self.writer.blocks())
 
     def idle(self):  # no alloc
         """Is everything written and acknowledged?"""
@@ -164,24 +173,32 @@ class Engine:
 
     # -- what the owner asks for
 
-    def publish(self, topic, payload, qos, retain):  # no alloc
+    def publish(self, topic, payload, qos, retain, n=0):  # no alloc
         """Put a PUBLISH (bytes) into the outbox; return its packet id, 0 at QoS 0.
 
-        Raises ValueError where it can never be sent, MQTTFull where no slot is free now.
+        With payload None `n` bytes come from the writer's source. Raises ValueError where it can never be
+        sent, MQTTFull where no slot is free now.
         """
         box = self.outbox
         if not 0 <= qos <= 2:
             raise ValueError("qos: 0, 1 or 2")
         check_topic(topic)
-        n = self._protocol.publish_size(topic, payload, qos)
-        if n > box.size:
-            raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (n, box.size))
+        here = 0  # bytes of the payload that lie in the slot
+        if payload is not None:
+            n = here = len(payload)
+        size = self._protocol.publish_size(topic, n, qos) - n + here
+        if size > box.size:
+            raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (size, box.size))
         if not box.free:
             raise MQTTFull("outbox: all %d slots are in use" % box.slots)
         packet_id = box.next_id(self._request_id) if qos else 0
         slot = box.take()
-        self._protocol.publish(box.buf, slot * box.size, topic, payload, qos, retain, packet_id)
-        box.queue(slot, packet_id, n)
+        off = self._protocol.publish(box.buf, slot * box.size, topic, n, qos, retain, packet_id)
+        if here:
+            box.buf[off : off + here] = payload
+        if payload is None:
+            box.streamed = slot
+        box.queue(slot, packet_id, size)
         return packet_id
 
     def flush(self, now):  # no alloc
@@ -213,10 +230,15 @@ class Engine:
             self.writer.flush(self.stream, now)
             if self.writer.blocks():
                 return False
+        self.held = False
         try:
             if not self._head and not self._read_header(now):
                 return False
-            if not self._fill(now) or not self._drain(now):
+            if not self._fill(now):
+                return False
+            if self.sink and self._head >> 4 == 3 and not self._sink(now):
+                return False
+            if not self._drain(now):
                 return False
             head = self._head
             self._head = self._pos = 0  # the next packet may come; rx stays as it is until then
@@ -228,7 +250,7 @@ class Engine:
         except MQTTError as e:
             e.packet = self._first
             raise
-        return True
+        return not self.held
 
     def _fill(self, now):  # no alloc
         """Read until `_want` bytes lie at the start of rx: True when they do."""
@@ -242,11 +264,12 @@ class Engine:
                 n = self.stream.readinto(self.rx, self._want)
             if n is None:
                 return False
-            self._got(n, now)
+            self.took(n, now)
             self._pos = pos + n
         return True
 
-    def _got(self, n, now):  # no alloc
+    def took(self, n, now):  # no alloc
+        """So many bytes came; MQTTError where it was the end."""
         if not n:
             raise MQTTError(_CLOSED)
         self._in_ms = now
@@ -278,23 +301,47 @@ class Engine:
         self._length = n
         self._pos = 0
         self._want = min(n, self.rx_size)
-        self._left = n - self._want  # what is drained
+        self.left = n - self._want  # what is drained, or goes to the sink
+        self._mode = _NEW
         return True
+
+    def _sink(self, now):  # no alloc
+        """Offer a PUBLISH to the sink: True when it has taken it all, or does not want it."""
+        msg = self.message
+        if self._mode == _NEW:
+            self._mode = _PLAIN
+            have = self._want
+            if 2 + (self.rx[0] << 8 | self.rx[1]) + (self._head & 6 and 2) > have:
+                return True  # not even topic and packet id fit
+            self._protocol.parse_publish(msg, self.rx, self._head, self._length, have)
+            if self._is_new(msg) and not self._defers(msg) and self.sink.begin(msg):
+                self._mode = _SUNK
+        return self._mode == _PLAIN or self.sink.step(now)
+
+    def _is_new(self, msg):  # no alloc
+        """Was it not delivered on an earlier link?"""
+        return msg.qos < 2 or not self.ids.replace(msg.packet_id, msg.packet_id)
+
+    def _defers(self, msg):  # no alloc
+        """Is there no room for its id? Then it is left to the next link, neither delivered nor acknowledged,
+        and all behind it likewise, to keep their order.
+        """
+        return msg.qos == 2 and (self._deferring or self.ids.count == len(self.ids.table))
 
     def _drain(self, now):  # no alloc
         """Read what does not fit rx and let it go, but for the packet id: True when it is through."""
         rx = self.rx
-        while self._left:
-            n = self.stream.readinto(self._chunk, min(self._left, _CHUNK))
+        while self.left:
+            n = self.stream.readinto(self._chunk, min(self.left, _CHUNK))
             if n is None:
                 return False
-            self._got(n, now)
-            i = 2 + (rx[0] << 8 | rx[1]) - (self._length - self._left)
+            self.took(n, now)
+            i = 2 + (rx[0] << 8 | rx[1]) - (self._length - self.left)
             if 0 <= i < n:
                 rx[self.rx_size] = self._chunk[i]
             if 0 <= i + 1 < n:
                 rx[self.rx_size + 1] = self._chunk[i + 1]
-            self._left -= n
+            self.left -= n
         return True
 
     def _packet(self, head, n, have):  # no alloc
@@ -352,23 +399,36 @@ class Engine:
         """Deliver a PUBLISH, then acknowledge it; one of QoS 2 that was seen before only the latter."""
         msg = self.message
         self._protocol.parse_publish(msg, self.rx, head, n, have)
-        packet_id = msg.packet_id
-        new = msg.qos < 2 or not self.ids.replace(packet_id, packet_id)
-        if new and msg.qos == 2 and (self._deferring or not self.ids.replace(0, packet_id)):
-            # No room for its id: left to the next link, neither delivered nor acknowledged, and all
-            # behind it likewise, to keep their order.
+        new = self._is_new(msg)
+        if new and self._defers(msg):
             self._deferring = True
             self.deferred += 1
             return
+        msg.again = False
         try:
-            if new and n > have:
+            if self._mode == _SUNK:
+                self.received += 1
+            elif new and n > have:
                 self.oversize += 1
                 self._owner.got_oversize(msg)
             elif new:
                 self.received += 1
                 self._owner.got_message(msg)
         finally:
-            if new and msg.qos == 2 and self.store:
+            if msg.again:  # as if it had just come
+                self.received -= 1
+                self._head = head
+                self._pos = self._want = have
+                self.held = True
+            else:
+                self._settle(msg, new)
+
+    def _settle(self, msg, new):  # no alloc
+        """Acknowledge a message, whatever became of it. [MQTT-4.5.0-2]"""
+        packet_id = msg.packet_id
+        if new and msg.qos == 2:
+            self.ids.replace(0, packet_id)
+            if self.store:
                 self.store.delivered(packet_id)
-            if packet_id:  # [MQTT-4.5.0-2]: whatever became of it
-                self.writer.ack(0x30 + (msg.qos << 4), packet_id)
+        if packet_id:
+            self.writer.ack(0x30 + (msg.qos << 4), packet_id)

@@ -40,6 +40,7 @@ class Outbox:
         self.heads = bytearray(b"\xff\xff")  # of main and released
         self._tails = bytearray(b"\xff\xff")
         self.store = None  # told of all that must outlive us
+        self.streamed = NONE  # the slot whose payload is not in it, see stream.py
         self.unsent = NONE  # the first QUEUED
         self.quota = 0  # how many more of QoS 1 and 2 may be sent before one of them is done
         self._unreleased = NONE  # the first RELEASED whose PUBREL is to be sent again
@@ -57,7 +58,7 @@ class Outbox:
         self._append(_MAIN, slot, _QUEUED)
         if self.unsent == NONE:
             self.unsent = slot
-        if packet_id and self.store:
+        if packet_id and self.store and slot != self.streamed:
             self.store.published(slot)
 
     def next_id(self, other):  # no alloc
@@ -116,6 +117,8 @@ class Outbox:
     def drop(self, slot):  # no alloc
         """Free a slot: its message is done, or given up."""
         packet_id = self.ids[slot]
+        if self.streamed == slot:
+            self.streamed = NONE
         if self.unsent == slot:
             self.unsent = self.links[slot]
         if self._unreleased == slot:

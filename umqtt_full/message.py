@@ -22,6 +22,7 @@ class Message:
         self.retain = False
         self.dup = False
         self.packet_id = 0
+        self.again = False
 
     @property
     def topic(self):
@@ -61,6 +62,10 @@ class Message:
             value = value * 10 + digit
             i += 1
         return -value if negative else value
+
+    def later(self):  # no alloc
+        """Not now: poll() calls the handlers again with the same message, and nothing is read until then."""
+        self.again = True
 
     def copy_payload(self, buf):  # no alloc
         """Copy the payload to the start of `buf` and return its length; ValueError if it does not fit."""

@@ -122,21 +122,21 @@ def check(head, n):  # no alloc
         raise MQTTError(_MALFORMED)
 
 
-def publish_size(topic, payload, qos):  # no alloc
-    """Bytes of a whole PUBLISH."""
-    n = 2 + len(topic) + len(payload) + (2 if qos else 0)
+def publish_size(topic, n, qos):  # no alloc
+    """Bytes of a whole PUBLISH with a payload of `n` bytes."""
+    n += 2 + len(topic) + (2 if qos else 0)
     return 1 + varint_size(n) + n
 
 
-def publish(buf, off, topic, payload, qos, retain, packet_id):  # no alloc
-    """Write PUBLISH at `off`: `topic` and `payload` bytes, the topic checked before."""
-    n = len(payload)
+def publish(buf, off, topic, n, qos, retain, packet_id):  # no alloc
+    """Write PUBLISH at `off`, up to where its payload of `n` bytes belongs: return the offset of that.
+
+    `topic`: bytes, checked before.
+    """
     buf[off] = 0x30 | qos << 1 | (1 if retain else 0)
     off = put_varint(buf, off + 1, 2 + len(topic) + n + (2 if qos else 0))
     off = put_field(buf, off, topic)
-    if qos:
-        off = put_u16(buf, off, packet_id)
-    buf[off : off + n] = payload
+    return put_u16(buf, off, packet_id) if qos else off
 
 
 def parse_publish(msg, rx, head, n, have):  # no alloc

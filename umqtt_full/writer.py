@@ -24,6 +24,7 @@ class Writer:
         self._rx = rx
         self._outbox = outbox
         self._control = bytearray(_ACKS + 4)  # PINGREQ and DISCONNECT always have room
+        self.source = None  # of the payload of the slot `streamed`, see stream.py
         self.trace = None  # called with (True, first byte, length) for each packet that went out
         self.sent = 0  # PUBLISH packets written
         self.bytes_out = 0
@@ -105,6 +106,8 @@ class Writer:
             self._buf = box.buf
             off = slot * box.size
             n = box.lengths[slot]
+            if slot == box.streamed:
+                self.source.rewind()
         else:
             return False
         self._off = off
@@ -114,6 +117,12 @@ class Writer:
 
     def _written(self, now):  # no alloc
         what = self.busy
+        if what - _SLOT == self._outbox.streamed:
+            self._left = self.source.fill()
+            if self._left:
+                self._buf = self.source.buf
+                self._off = 0
+                return
         self.busy = _NOTHING
         self.out_ms = now
         if self.trace:
@@ -136,7 +145,10 @@ class Writer:
         """Trace what was written: one packet, or acks and the like of two or four bytes each."""
         buf = self._buf
         if what != _CONTROL:
-            at = 0 if what == _REQUEST else (what - _SLOT) * self._outbox.size
+            at = 0
+            if what != _REQUEST:
+                buf = self._outbox.buf
+                at = (what - _SLOT) * self._outbox.size
             self.trace(True, buf[at], get_varint(buf, at + 1))
             return
         at = self._from

@@ -37,10 +37,12 @@ def encode_connect(row):
 
 def encode_publish(row):
     topic = row["topic"].encode()
-    n = v4.publish_size(topic, row["payload"], row["qos"])
+    payload = row["payload"]
+    n = v4.publish_size(topic, len(payload), row["qos"])
     buf = bytearray(3 + n)
-    v4.publish(buf, 3, topic, row["payload"], row["qos"], row["retain"], row.get("messageId", 0))
-    assert len(buf) == 3 + n  # nothing grew
+    at = v4.publish(buf, 3, topic, len(payload), row["qos"], row["retain"], row.get("messageId", 0))
+    assert at + len(payload) == len(buf) == 3 + n
+    buf[at:] = payload
     return bytes(buf[3:])
 
 
