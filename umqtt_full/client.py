@@ -7,14 +7,19 @@ from binascii import hexlify
 from random import getrandbits
 from time import ticks_add, ticks_diff, ticks_ms
 
+from micropython import const
+
 from . import v4
 from .engine import Engine
 from .errors import MQTTError
-from .inflight import NONE
-from .link import CONNECTED, CONNECTING, Link
+from .link import Link
 from .net import TCP, parse_url
 from .router import Router
-from .wire import check_topic, to_bytes
+from .wire import to_bytes
+
+_NONE = const(255)  # no slot
+_CONNECTING = const("connecting")
+_CONNECTED = const("connected")
 
 
 def board_id():
@@ -27,10 +32,27 @@ def board_id():
         return b"pc-%08x%08x" % (getrandbits(30), getrandbits(30))
 
 
+def open_url(secure, web, host, port, path, tls):
+    """The server that a URL names (see net.parse_url), with `tls` as arguments of TLS."""
+    if secure:
+        from .tls import TLS
+
+        server = TLS(host, port, **tls)
+    else:
+        server = TCP(host, port)
+    if web:
+        from .ws import WebSocket
+
+        server = WebSocket(server, host, path or "/mqtt")
+    return server
+
+
 class MQTTClient(Link):
     """An MQTT 3.1.1 client. All its memory is made here.
 
-    `server`: "mqtt://host[:port]", or a function that gives a new open stream (see engine.py).
+    `server`: a URL (see net.parse_url), a server such as net.TCP, a function that gives a new open stream
+    (see engine.py), or a list of these, to be tried in turn. User and password may stand in the URL; what
+    TLS needs (ca, cert, key, ..., see tls.py) is given by name.
     `client_id`: None makes one from the board's unique id. `keepalive`: seconds, 0 for none.
     `clean`: False keeps the session at the broker while we are away: needed for exactly-once over a cut.
     `rx`: bytes of the largest packet received whole, and of CONNECT. `slots`, `slot_size`: how many
@@ -63,9 +85,21 @@ class MQTTClient(Link):
         full="refuse",
         queue_qos0=False,
         store=None,
+        **tls
     ):
-        servers = server if isinstance(server, (list, tuple)) else (server,)
-        super().__init__([TCP(*parse_url(s)) if isinstance(s, str) else s for s in servers])
+        servers = []
+        secure = False
+        for s in server if isinstance(server, (list, tuple)) else (server,):
+            if isinstance(s, str):
+                login, password_, *parts = parse_url(s)
+                s = open_url(*parts, tls)
+                if user is None and password is None:
+                    user, password = login, password_
+                secure = secure or parts[0]
+            servers.append(s)
+        if tls and not secure:
+            raise ValueError("%s: only with mqtts:// or wss://" % list(tls))
+        super().__init__(servers)
         if full not in ("refuse", "drop_qos0", "drop_oldest"):
             raise ValueError("full: refuse, drop_qos0 or drop_oldest")
         own_id = client_id is None
@@ -109,7 +143,7 @@ class MQTTClient(Link):
     @property
     def connected(self):
         """Is the link up, and all that is wanted subscribed?"""
-        return self.state == CONNECTED
+        return self.state == _CONNECTED
 
     def start(self):
         """Connect, and again whenever the link ends: poll() does the work, and raises nothing of the link's."""
@@ -127,7 +161,7 @@ class MQTTClient(Link):
         self.close()
         self.connect_ms = timeout_ms
         self._want(False)
-        while self.state != CONNECTED:
+        while self.state != _CONNECTED:
             self.poll(timeout_ms)
         return self.session_present
 
@@ -167,7 +201,7 @@ class MQTTClient(Link):
             if e:
                 self._raise = None
                 raise e
-        return self.state == CONNECTED
+        return self.state == _CONNECTED
 
     def _poll(self, timeout_ms):  # no alloc
         now = ticks_ms()
@@ -202,8 +236,8 @@ class MQTTClient(Link):
             if self._router.dirty and engine.can_request():
                 self._router.ask(engine)
                 more = True
-            if self.state == CONNECTING and self._router.settled():
-                self.state = CONNECTED
+            if self.state == _CONNECTING and self._router.settled():
+                self.state = _CONNECTED
                 self._since = now
                 self._unstable = True
                 self._offline = False
@@ -229,10 +263,12 @@ class MQTTClient(Link):
                     engine.writer.end()
                     return True
                 return False
+        was_up = self.state == _CONNECTED
         self.close()
         if self._store:
             self._store.save()
-        self._call(self.on_disconnect, None)
+        if was_up:
+            self._call(self.on_disconnect, None)
         return False
 
     # -- messages
@@ -248,12 +284,13 @@ class MQTTClient(Link):
         topic = to_bytes(topic)
         payload = to_bytes(payload)
         if not (qos or self.queue_qos0 or engine.connected):
-            check_topic(topic)
-            self._drop_message(NONE)
+            engine.check(topic, len(payload), len(payload), qos)
+            self._drop_message(_NONE)
             return 0
         if not engine.outbox.free and self.full != "refuse":
-            slot = engine.outbox.oldest(self.full == "drop_qos0", engine.writer.slot())
-            if slot != NONE:
+            engine.check(topic, len(payload), len(payload), qos)
+            slot = engine.outbox.oldest(self.full == "drop_qos0", engine.writer.slot)
+            if slot != _NONE:
                 self._drop_message(slot)
         packet_id = engine.publish(topic, payload, qos, retain)
         self._flush()
@@ -269,7 +306,7 @@ class MQTTClient(Link):
         """Give up the message in a slot, or one that gets none; count it and tell."""
         box = self._engine.outbox
         packet_id = 0
-        if slot != NONE:
+        if slot != _NONE:
             packet_id = box.ids[slot]
             box.drop(slot)
         self.dropped += 1
@@ -380,11 +417,12 @@ class MQTTClient(Link):
 
     def got_answer(self, buf):
         """SUBACK or UNSUBACK came."""
-        self._call(self._answer, buf)
-
-    def _answer(self, buf):
-        self._router.answer(buf, self.on_subscribe, self.on_unsubscribe)
-        if self.state == CONNECTED and self._router.settled():
+        self._event = True
+        try:
+            self._router.answer(buf, self.on_subscribe, self.on_unsubscribe)
+        except Exception as e:
+            self._failed(e)
+        if self.state == _CONNECTED and self._router.settled():
             self._settled()
 
     def got_down(self, reason, was_up, delay_ms):
@@ -395,8 +433,11 @@ class MQTTClient(Link):
         if not self._offline:
             self._offline = True
             self._call(self.on_offline, reason)
-        if self._pending() and self.on_reconnect:
-            self._call(lambda attempt: self.on_reconnect(attempt, delay_ms), self.attempts + 1)
+        if self._pending() and not self._ending and self.on_reconnect:
+            try:
+                self.on_reconnect(self.attempts + 1, delay_ms)
+            except Exception as e:
+                self._failed(e)
 
     def _store_error(self, error):
         self._call(self.on_error, error)

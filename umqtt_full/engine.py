@@ -11,7 +11,7 @@ from time import ticks_diff
 from micropython import const
 
 from .errors import MQTTError, MQTTFull
-from .inflight import DONE, IGNORED, NONE, RELEASE, WRONG, Ids, Outbox
+from .inflight import Ids, Outbox
 from .message import Message
 from .wire import check_topic, get_varint
 from .writer import Writer
@@ -24,6 +24,13 @@ _CLOSED = const(0x100)
 
 _CHUNK = const(64)  # what is read at a time behind the start of rx
 _BUDGET = const(32)  # packets read in one poll: a flood must not keep the caller
+
+# As in inflight.py
+_NONE = const(255)
+_IGNORED = const(0)
+_DONE = const(1)
+_RELEASE = const(2)
+_WRONG = const(4)
 
 # Who gets a PUBLISH
 _NEW = const(0)
@@ -180,15 +187,10 @@ class Engine:
         sent, MQTTFull where no slot is free now.
         """
         box = self.outbox
-        if not 0 <= qos <= 2:
-            raise ValueError("qos: 0, 1 or 2")
-        check_topic(topic)
         here = 0  # bytes of the payload that lie in the slot
         if payload is not None:
             n = here = len(payload)
-        size = self._protocol.publish_size(topic, n, qos) - n + here
-        if size > box.size:
-            raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (size, box.size))
+        size = self.check(topic, n, here, qos)
         if not box.free:
             raise MQTTFull("outbox: all %d slots are in use" % box.slots)
         packet_id = box.next_id(self._request_id) if qos else 0
@@ -200,6 +202,18 @@ class Engine:
             box.streamed = slot
         box.queue(slot, packet_id, size)
         return packet_id
+
+    def check(self, topic, n, here, qos):  # no alloc
+        """Bytes that a PUBLISH takes of a slot, `here` of its `n` of payload in it; ValueError where it can
+        never be sent.
+        """
+        if not 0 <= qos <= 2:
+            raise ValueError("qos: 0, 1 or 2")
+        check_topic(topic)
+        size = self._protocol.publish_size(topic, n, qos) - n + here
+        if size > self.outbox.size:
+            raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (size, self.outbox.size))
+        return size
 
     def flush(self, now):  # no alloc
         """Write what goes without waiting. Raises the stream's OSError."""
@@ -370,19 +384,19 @@ class Engine:
             raise MQTTError(_PROTOCOL_ERROR)
         else:
             did = self.outbox.ack(kind, packet_id)
-            if did == RELEASE:
+            if did == _RELEASE:
                 self.writer.ack(0x62, packet_id)
-            elif did == DONE:
+            elif did == _DONE:
                 self._owner.got_ack(packet_id)
-            elif did == IGNORED:
+            elif did == _IGNORED:
                 self.stray += 1
-            elif did == WRONG:
+            elif did == _WRONG:
                 raise MQTTError(_PROTOCOL_ERROR)
 
     def _answer(self, head, packet_id, n):
         """SUBACK or UNSUBACK: there must be a code for each filter asked for."""
         if packet_id != self._request_id:
-            if self.outbox.find(packet_id) != NONE:
+            if self.outbox.find(packet_id) != _NONE:
                 raise MQTTError(_PROTOCOL_ERROR)
             self.stray += 1
             return
@@ -421,14 +435,9 @@ class Engine:
                 self._pos = self._want = have
                 self.held = True
             else:
-                self._settle(msg, new)
-
-    def _settle(self, msg, new):  # no alloc
-        """Acknowledge a message, whatever became of it. [MQTT-4.5.0-2]"""
-        packet_id = msg.packet_id
-        if new and msg.qos == 2:
-            self.ids.replace(0, packet_id)
-            if self.store:
-                self.store.delivered(packet_id)
-        if packet_id:
-            self.writer.ack(0x30 + (msg.qos << 4), packet_id)
+                if new and msg.qos == 2:
+                    self.ids.replace(0, msg.packet_id)
+                    if self.store:
+                        self.store.delivered(msg.packet_id)
+                if msg.qos:  # [MQTT-4.5.0-2]: whatever became of it
+                    self.writer.ack(0x30 + (msg.qos << 4), msg.packet_id)

@@ -1,10 +1,10 @@
 # The outbox: every PUBLISH that was accepted and is not yet done, in equal slots of one block; and the ids of
 # QoS 2 messages on their way in.
 #
-# A slot is FREE, QUEUED (to be written), SENT (written, its PUBACK or PUBREC awaited) or RELEASED (PUBREC
-# came, PUBCOMP awaited). Slots that are in use hang in two chains: main, in the order of publish (SENT before
-# QUEUED), and released, in the order of PUBREC. A packet stays whole in its slot until it is done, so that it
-# can be sent again from the same bytes.
+# A slot is FREE, QUEUED (to be written), SENT (written, its PUBACK or PUBREC awaited), RELEASED (PUBREC came,
+# PUBCOMP awaited) or AGAIN (to be written, as it was on an earlier link). Slots that are in use hang in two
+# chains: main, in the order of publish (SENT before QUEUED and AGAIN), and released, in the order of PUBREC. A
+# packet stays whole in its slot until it is done, so that it can be sent again from the same bytes.
 from array import array
 
 from micropython import const
@@ -13,15 +13,20 @@ _FREE = const(0)
 _QUEUED = const(1)
 _SENT = const(2)
 _RELEASED = const(3)
+_AGAIN = const(4)
 
 _MAIN = const(0)
 _REL = const(1)
-NONE = 255  # the end of a chain
+_NONE = const(255)  # no slot: the end of a chain; others know it too
 
 WINDOW = 20  # messages under way at once: brokers close the link at more (mosquitto does, by default)
 
-# What an ack did
-IGNORED, DONE, RELEASE, LATER, WRONG = range(5)
+# What an ack did, for the engine
+_IGNORED = const(0)
+_DONE = const(1)
+_RELEASE = const(2)
+_LATER = const(3)
+_WRONG = const(4)
 
 
 class Outbox:
@@ -40,10 +45,10 @@ class Outbox:
         self.heads = bytearray(b"\xff\xff")  # of main and released
         self._tails = bytearray(b"\xff\xff")
         self.store = None  # told of all that must outlive us
-        self.streamed = NONE  # the slot whose payload is not in it, see stream.py
-        self.unsent = NONE  # the first QUEUED
+        self.streamed = _NONE  # the slot whose payload is not in it, see stream.py
+        self.unsent = _NONE  # the first QUEUED
         self.quota = 0  # how many more of QoS 1 and 2 may be sent before one of them is done
-        self._unreleased = NONE  # the first RELEASED whose PUBREL is to be sent again
+        self._unreleased = _NONE  # the first RELEASED whose PUBREL is to be sent again
         self.last_id = 0
 
     def take(self):  # no alloc
@@ -56,7 +61,7 @@ class Outbox:
         self.ids[slot] = packet_id
         self.lengths[slot] = n
         self._append(_MAIN, slot, _QUEUED)
-        if self.unsent == NONE:
+        if self.unsent == _NONE:
             self.unsent = slot
         if packet_id and self.store and slot != self.streamed:
             self.store.published(slot)
@@ -65,20 +70,20 @@ class Outbox:
         """A packet id that no slot has, nor is `other`. [MQTT-2.3.1-2]"""
         while True:
             packet_id = self.last_id = self.last_id % 65535 + 1
-            if packet_id != other and self.find(packet_id) == NONE:
+            if packet_id != other and self.find(packet_id) == _NONE:
                 return packet_id
 
     def find(self, packet_id):  # no alloc
-        """The slot with this id, or NONE. Acks come in order as a rule: the first is the one."""
+        """The slot with this id, or _NONE. Acks come in order as a rule: the first is the one."""
         chain = _MAIN
         while True:
             slot = self.heads[chain]
-            while slot != NONE:
+            while slot != _NONE:
                 if self.ids[slot] == packet_id:
                     return slot
                 slot = self.links[slot]
             if chain == _REL:
-                return NONE
+                return _NONE
             chain = _REL
 
     def written(self, slot):  # no alloc
@@ -97,9 +102,10 @@ class Outbox:
         goes out again anyhow. [MQTT-2.3.1-6]
         """
         slot = self.find(packet_id)
-        if slot == NONE or self._state[slot] == _QUEUED:
-            return IGNORED
-        released = self._state[slot] == _RELEASED
+        state = _QUEUED if slot == _NONE else self._state[slot]
+        if state == _QUEUED or state == _AGAIN:
+            return _IGNORED
+        released = state == _RELEASED
         two = self.buf[slot * self.size] & 4
         if kind == 5 and two:
             if not released:
@@ -107,18 +113,18 @@ class Outbox:
                 self._append(_REL, slot, _RELEASED)
                 if self.store:
                     self.store.released(packet_id)
-            return RELEASE if self._unreleased == NONE else LATER  # behind those of the last link
+            return _RELEASE if self._unreleased == _NONE else _LATER  # behind those of the last link
         if (kind == 7 and released) or (kind == 4 and not two):
             self.quota += 1
             self.drop(slot)
-            return DONE
-        return WRONG
+            return _DONE
+        return _WRONG
 
     def drop(self, slot):  # no alloc
         """Free a slot: its message is done, or given up."""
         packet_id = self.ids[slot]
         if self.streamed == slot:
-            self.streamed = NONE
+            self.streamed = _NONE
         if self.unsent == slot:
             self.unsent = self.links[slot]
         if self._unreleased == slot:
@@ -131,14 +137,13 @@ class Outbox:
             self.store.drop(packet_id)
 
     def oldest(self, only_qos_0, busy):
-        """The oldest message that was never sent and is not in the slot `busy`, or NONE."""
+        """The oldest message that was never sent and is not in the slot `busy`, or _NONE."""
         slot = self.unsent
-        while slot != NONE:
-            head = self.buf[slot * self.size]
-            if slot != busy and not head & 8 and not (only_qos_0 and head & 6):
+        while slot != _NONE:
+            if slot != busy and self._state[slot] == _QUEUED and not (only_qos_0 and self.ids[slot]):
                 return slot
             slot = self.links[slot]
-        return NONE
+        return _NONE
 
     def resend(self, present):
         """A link begins: queue again what is not done; return how many were sent before.
@@ -148,17 +153,17 @@ class Outbox:
         """
         count = 0
         heads = self.heads
-        if not present and heads[_REL] != NONE:  # back in front: they were published first
+        if not present and heads[_REL] != _NONE:  # back in front: they were published first
             self.links[self._tails[_REL]] = heads[_MAIN]
-            if heads[_MAIN] == NONE:
+            if heads[_MAIN] == _NONE:
                 self._tails[_MAIN] = self._tails[_REL]
             heads[_MAIN] = heads[_REL]
-            heads[_REL] = NONE
+            heads[_REL] = _NONE
         slot = self.unsent = heads[_MAIN]
-        while slot != NONE:
+        while slot != _NONE:
             first = slot * self.size
             if self._state[slot] != _QUEUED:
-                self._state[slot] = _QUEUED
+                self._state[slot] = _AGAIN
                 self.buf[first] |= 8  # DUP
                 count += 1
             if not present:
@@ -166,7 +171,7 @@ class Outbox:
             slot = self.links[slot]
         self.quota = WINDOW
         slot = self._unreleased = heads[_REL]
-        while slot != NONE:
+        while slot != _NONE:
             self.quota -= 1
             count += 1
             slot = self.links[slot]
@@ -175,27 +180,27 @@ class Outbox:
     def next_release(self):  # no alloc
         """The packet id of the next PUBREL that is to be sent again, 0 where there is none."""
         slot = self._unreleased
-        if slot == NONE:
+        if slot == _NONE:
             return 0
         self._unreleased = self.links[slot]
         return self.ids[slot]
 
     def _append(self, chain, slot, state):  # no alloc
         self._state[slot] = state
-        self.links[slot] = NONE
-        if self.heads[chain] == NONE:
+        self.links[slot] = _NONE
+        if self.heads[chain] == _NONE:
             self.heads[chain] = slot
         else:
             self.links[self._tails[chain]] = slot
         self._tails[chain] = slot
 
     def _unlink(self, chain, slot):  # no alloc
-        before = NONE
+        before = _NONE
         at = self.heads[chain]
         while at != slot:
             before = at
             at = self.links[at]
-        if before == NONE:
+        if before == _NONE:
             self.heads[chain] = self.links[slot]
         else:
             self.links[before] = self.links[slot]

@@ -9,9 +9,10 @@ from micropython import const
 from .errors import MQTTError
 from .net import POLLIN, POLLOUT, poll
 
-OFFLINE = "offline"
-CONNECTING = "connecting"
-CONNECTED = "connected"
+# `state`
+_OFFLINE = const("offline")
+_CONNECTING = const("connecting")
+_CONNECTED = const("connected")
 
 _CLOSED = const(0x100)
 _CONNECT_TIMEOUT = const(0x101)
@@ -19,6 +20,7 @@ _TAKEN_OVER = const(0x8E)
 _RECEIVE_MAXIMUM = const(0x93)
 
 _LINGER_MS = const(1000)
+_HELD_MS = const(20)  # after which a message is offered to its handler again
 _GATE_MS = const(100)  # how often the gate is looked at
 _UNPOLLED_MS = const(10)  # how long to sleep where a stream can not be polled
 
@@ -55,7 +57,7 @@ class Link:
         self.retry_min_ms = 1000
         self.retry_max_ms = 60000
         self.stable_ms = 10000
-        self.state = OFFLINE
+        self.state = _OFFLINE
         self.reason = None  # why the last link, or attempt at one, ended: MQTTError, OSError, or None
         self.attempts = 0  # since a link was stable
         self._wanted = False
@@ -74,12 +76,12 @@ class Link:
         """Connect from now on; with `keep` for ever, else once."""
         self._keep = keep
         self._wanted = True
-        if self.state == OFFLINE:
+        if self.state == _OFFLINE:
             self._at = ticks_ms()
 
     def _pending(self):
         """Is there a link, or will there be one?"""
-        return self._wanted or self.state != OFFLINE
+        return self._wanted or self.state != _OFFLINE
 
     def _step(self, now):  # no alloc (while connected)
         """All that goes without waiting. True: call again at once."""
@@ -87,14 +89,14 @@ class Link:
         try:
             if self._failure:
                 raise self._failure
-            if self.state == OFFLINE:
+            if self.state == _OFFLINE:
                 if not self._wanted or ticks_diff(self._at, now) > 0:
                     return False
                 if self.gate and not self.gate():
                     self._at = ticks_add(now, _GATE_MS)
                     return False
                 self._open(now)
-            elif self.state == CONNECTING and ticks_diff(self._at, now) <= 0:
+            elif self.state == _CONNECTING and ticks_diff(self._at, now) <= 0:
                 raise MQTTError(_CONNECT_TIMEOUT)
             if not engine.stream:
                 ready = not self._polled
@@ -108,7 +110,12 @@ class Link:
                 self._unstable = False
                 self.attempts = self._taken = 0
             return engine.poll(now)
-        except (MQTTError, OSError) as e:
+        except Exception as e:
+            explain = getattr(self._servers[self.server], "explain", None)
+            if explain:
+                e = explain(e, engine.writer.request_n and not engine.connected)
+            if not isinstance(e, (MQTTError, OSError)):
+                raise
             self._down(e, now)
             return False
 
@@ -129,7 +136,7 @@ class Link:
 
     def next_ms(self):  # no alloc
         """Milliseconds until poll() has something to do by itself, -1 if never."""
-        if self.state == CONNECTED and not self._lingering:
+        if self.state == _CONNECTED and not self._lingering:
             return self._engine.next_ms(ticks_ms())
         if self._pending():
             return max(ticks_diff(self._at, ticks_ms()), 0)
@@ -149,11 +156,15 @@ class Link:
         else:
             engine = self._engine
             mask = POLLIN | POLLOUT
+            if engine.held:
+                ms = min(ms, _HELD_MS)
             if engine.stream:
                 mask = POLLIN if engine.wants_read() else 0
                 if engine.writer.busy:
                     mask |= POLLOUT
-            self._poller.modify(self._stream, mask)
+            if self._asks:
+                mask = self._stream.wants(mask)
+            self._poller.modify(self._pollable, mask)
             for _ in self._poller.ipoll(ms):
                 pass
 
@@ -161,11 +172,13 @@ class Link:
         self._wanted = self._keep
         self.attempts += 1
         server = self._servers[self.server]
-        self._stream = server.open() if hasattr(server, "open") else server()
-        self.state = CONNECTING
+        stream = self._stream = server.open() if hasattr(server, "open") else server()
+        self._pollable = getattr(stream, "pollable", stream)  # what lies below a stream in Python
+        self._asks = hasattr(stream, "wants")  # it knows better what to wait for: wants(mask) -> mask
+        self.state = _CONNECTING
         self._at = ticks_add(now, self.connect_ms)
         try:
-            self._poller.register(self._stream, POLLIN | POLLOUT)  # not before connect(): it polls as HUP
+            self._poller.register(self._pollable, POLLIN | POLLOUT)  # not before connect(): it polls as HUP
             self._polled = True
         except OSError:
             self._polled = False
@@ -175,11 +188,11 @@ class Link:
         stream = self._stream
         self._stream = self._failure = None
         self._lingering = self._unstable = False
-        self.state = OFFLINE
+        self.state = _OFFLINE
         self._engine.open(None, 0)
         if stream:
             if self._polled:
-                self._poller.unregister(stream)  # before close(), behind which it polls as NVAL
+                self._poller.unregister(self._pollable)  # before close(), behind which it polls as NVAL
             try:
                 stream.close()
             except (OSError, AttributeError):
@@ -187,7 +200,7 @@ class Link:
 
     def _down(self, reason, now):
         """The link, or the attempt at one, ended: see when to try again, and say so."""
-        was_up = self.state == CONNECTED
+        was_up = self.state == _CONNECTED
         unstable = self._unstable
         self._drop()
         if not was_up:

@@ -12,7 +12,6 @@ from binascii import crc32
 
 from micropython import const
 
-from .inflight import NONE
 from .wire import put_u16
 
 _PUBLISH = const(80)  # publish() accepted this packet
@@ -22,9 +21,11 @@ _ID = const(73)  # an inbound QoS 2 message was delivered
 _FORGET = const(70)  # its PUBREL came
 _META = const(77)  # key: the last packet id; data: server, checksum of the subscriptions, client id
 
+_NONE = const(255)  # no slot
 _HEAD = const(5)
 _SUM = const(4)
 _MAGIC = b"umq1"
+_ENOENT = const(2)
 _ENOSPC = const(28)
 _PATIENCE = const(16)  # after a failure so many records pass before the log is tried again
 
@@ -34,8 +35,10 @@ class Store:
 
     A failure of the medium is counted in `errors` and told to on_error(exception); the client goes on from
     RAM, and later records try to write everything anew. `writes`: records made durable one by one, `rewrites`:
-    new logs, `lost`: messages of the log that the outbox has no room for.
+    new logs, `lost`: messages and ids of the log that there is no room for.
     """
+
+    _padded = False  # are there zeros behind the log?
 
     def __init__(self, bound):
         self._bound = self._limit = bound
@@ -53,10 +56,15 @@ class Store:
 
     def load(self, engine, own_id):
         """Give an engine what the log holds, and be told of all that comes; with `own_id` the client id too."""
+        if engine.outbox.size > 65535:
+            raise ValueError("slot_size: up to 65535 with a store")
         self._engine = engine
         try:
             if self._open():
-                whole = self._read(len(_MAGIC)) == _MAGIC and self._replay(own_id)
+                magic = self._read(len(_MAGIC))
+                whole = magic == _MAGIC and self._replay(own_id)
+                if len(magic) < len(_MAGIC):
+                    whole = None  # the cut came when the first log was begun
                 if whole:
                     self._resume()
                     self._good = True
@@ -67,17 +75,17 @@ class Store:
             self._fail(e)
         engine.store = engine.outbox.store = self
         if not self._good:
-            self.rewrite()
+            self._rewrite()
 
     def put(self, kind, key, data=b"", durable=True):
         """Add a record; with `durable` it is, and all before it, on return."""
         if not self._good:
             self._wait -= 1
             if self._wait < 0:
-                self.rewrite()  # this one is in it
+                self._rewrite()  # this one is in it
             return
         if self._n + _HEAD + len(data) + _SUM > self._limit:
-            self.rewrite()  # likewise
+            self._rewrite()  # likewise
             return
         try:
             self._record(kind, key, data)
@@ -93,9 +101,11 @@ class Store:
 
     def save(self):
         """Make durable what is not yet, as before deep sleep."""
+        if not self._good:
+            self._rewrite()  # else an old log, of what is long done, would be all there is
+            return
         try:
-            if self._good:
-                self._flush()
+            self._flush()
         except OSError as e:
             self._fail(e)
 
@@ -124,9 +134,14 @@ class Store:
             self.subscribed = subscribed
             self.put(_META, self._engine.outbox.last_id, self._meta())
 
+    def rewrite(self):
+        """The broker's session is a new one: it has no subscriptions, and of the ids only what is left."""
+        self.subscribed = 0
+        self._rewrite()
+
     # -- the log
 
-    def rewrite(self):
+    def _rewrite(self):
         """Write the log anew, with only what holds."""
         self._wait = _PATIENCE
         self._good = False
@@ -142,8 +157,8 @@ class Store:
                     self._record(_ID, packet_id)
             for chain in (1, 0):  # what was released was published first
                 slot = box.heads[chain]
-                while slot != NONE:
-                    if box.ids[slot]:
+                while slot != _NONE:
+                    if box.ids[slot] and slot != box.streamed:
                         self._record(_PUBLISH, box.ids[slot], self._packet(slot))
                         if chain:
                             self._record(_RELEASE, box.ids[slot])
@@ -160,8 +175,10 @@ class Store:
         self._n = len(_MAGIC)
         while True:
             head = self._read(_HEAD)
-            if not head or not head[0]:
+            if not head:
                 return True
+            if not head[0]:
+                return True if self._padded else None
             if len(head) < _HEAD:
                 return None
             n = head[3] << 8 | head[4]
@@ -179,10 +196,10 @@ class Store:
         box = engine.outbox
         slot = box.find(key)
         if kind == _PUBLISH:
-            box.last_id = key
+            if key - box.last_id & 0xFFFF < 0x8000:  # a new log begins with the last id
+                box.last_id = key
             if not box.free or len(data) > box.size:
-                self.lost += 1
-                self._fail(ValueError("store: a message has no room in the outbox"))
+                self._lose("a message has no room in the outbox")
                 return
             slot = box.take()
             box.buf[slot * box.size : slot * box.size + len(data)] = data
@@ -190,10 +207,11 @@ class Store:
             box.written(slot)  # for all we know
         elif kind == _RELEASE:
             box.ack(5, key)
-        elif kind == _DONE and slot != NONE:
+        elif kind == _DONE and slot != _NONE:
             box.drop(slot)
         elif kind == _ID:
-            engine.ids.replace(key, key) or engine.ids.replace(0, key)
+            if not (engine.ids.replace(key, key) or engine.ids.replace(0, key)):
+                self._lose("an id has no room in qos2_ids")
         elif kind == _FORGET:
             engine.ids.replace(key, 0)
         elif kind == _META:
@@ -219,6 +237,10 @@ class Store:
         self._write(data)
         self._write(crc32(data, crc32(head)).to_bytes(_SUM, "big"))
 
+    def _lose(self, what):
+        self.lost += 1
+        self._fail(ValueError("store: " + what))
+
     def _fail(self, error):
         """The medium failed, or what it holds is no good: go on without it, say so, and try again later."""
         self._good = False
@@ -242,7 +264,9 @@ class FileStore(Store):
         """Open the log for reading; False where there is none."""
         try:
             self._file = open(self._path, "rb")
-        except OSError:
+        except OSError as e:
+            if e.errno != _ENOENT:
+                raise
             try:  # the cut came between the removal of the old log and the renaming of the new one
                 _rename(self._path + ".new", self._path)
                 self._file = open(self._path, "rb")
@@ -295,6 +319,8 @@ class MemoryStore(Store):
 
     `read()` gives what `write(data)` was last given: MemoryStore(2048, rtc.memory, rtc.memory).
     """
+
+    _padded = True
 
     def __init__(self, size, read, write):
         super().__init__(size)

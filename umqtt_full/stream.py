@@ -6,10 +6,10 @@
 from micropython import const
 
 from .errors import MQTTError, MQTTFull
-from .inflight import NONE
 from .router import Subscription, matches
 from .wire import to_bytes
 
+_NONE = const(255)
 _SOURCE_FAILED = const(0x102)
 
 
@@ -107,9 +107,14 @@ class Streams:
         self._now = now
         self._waiting = False
         if not self._skipping:
-            self._client._call(self._sub.handler, self)
-            if self._client._raise:
+            at = self.offset
+            try:
+                self._sub.handler(self)
+            except Exception as e:
+                self._client._failed(e)
                 self._skipping = True
+            if self._skipping or self.offset != at or not self.remaining:
+                self._client._event = True  # where it took nothing poll(timeout_ms) goes on sleeping
         if self._error:
             raise self._error
         if self._skipping or not self.remaining:
@@ -130,7 +135,7 @@ class Streams:
         """
         engine = self._engine
         box = engine.outbox
-        if box.streamed != NONE:
+        if box.streamed != _NONE:
             raise MQTTFull("stream: another one is under way")
         self._source = source
         self._size = length

@@ -5,16 +5,16 @@
 # go out in one write.
 from micropython import const
 
-from .inflight import NONE
 from .wire import get_varint, put_u16
 
+_NONE = const(255)  # no slot
 _ACKS = const(64)  # bytes of acks that may wait to be written
 
-# What is being written; from _SLOT on it is a slot of the outbox
+# What is being written
 _NOTHING = const(0)
 _REQUEST = const(1)  # CONNECT, SUBSCRIBE or UNSUBSCRIBE, from rx
 _CONTROL = const(2)  # acks, PINGREQ, DISCONNECT
-_SLOT = const(3)
+_SLOT = const(3)  # of the outbox
 
 
 class Writer:
@@ -33,6 +33,7 @@ class Writer:
     def reset(self, now):
         """A link begins."""
         self.busy = _NOTHING  # is a packet being written?
+        self.slot = _NONE  # the one it comes from
         self._buf = None
         self._off = self._left = 0
         self._from = 0
@@ -45,10 +46,6 @@ class Writer:
         self.out_ms = now  # the last packet was written
         self.moved_ms = now  # the last byte was
         self.ping_ms = now  # the last PINGREQ was
-
-    def slot(self):
-        """The slot that is being written; none below 0."""
-        return self.busy - _SLOT
 
     def blocks(self):  # no alloc
         """Must reading wait: for room for another ack, for rx, or for ever after DISCONNECT?"""
@@ -100,9 +97,9 @@ class Writer:
             self._buf = self._control
             off = self._from
             n = self.control_n - off
-        elif live and box.unsent != NONE and (box.quota > 0 or not box.ids[box.unsent]):
-            slot = box.unsent
-            self.busy = _SLOT + slot
+        elif live and box.unsent != _NONE and (box.quota > 0 or not box.ids[box.unsent]):
+            slot = self.slot = box.unsent
+            self.busy = _SLOT
             self._buf = box.buf
             off = slot * box.size
             n = box.lengths[slot]
@@ -117,19 +114,21 @@ class Writer:
 
     def _written(self, now):  # no alloc
         what = self.busy
-        if what - _SLOT == self._outbox.streamed:
+        slot = self.slot
+        if what == _SLOT and slot == self._outbox.streamed:
             self._left = self.source.fill()
             if self._left:
                 self._buf = self.source.buf
                 self._off = 0
                 return
         self.busy = _NOTHING
+        self.slot = _NONE
         self.out_ms = now
         if self.trace:
-            self._tell(what)
-        if what >= _SLOT:
+            self._tell(what, slot)
+        if what == _SLOT:
             self.sent += 1
-            self._outbox.written(what - _SLOT)
+            self._outbox.written(slot)
         elif what == _REQUEST:
             self.request_n = 0
         else:
@@ -141,14 +140,14 @@ class Writer:
                 self._from = self.control_n = 0
                 self.ended = self.ending
 
-    def _tell(self, what):
+    def _tell(self, what, slot):
         """Trace what was written: one packet, or acks and the like of two or four bytes each."""
         buf = self._buf
         if what != _CONTROL:
             at = 0
             if what != _REQUEST:
                 buf = self._outbox.buf
-                at = (what - _SLOT) * self._outbox.size
+                at = slot * self._outbox.size
             self.trace(True, buf[at], get_varint(buf, at + 1))
             return
         at = self._from

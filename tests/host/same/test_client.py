@@ -437,9 +437,17 @@ def test_wrong_use_is_refused_by_name():
         {"server": "mqtt://h", "client_id": "x" * 24, "level": 3},
         {"server": "mqtt://h", "client_id": "x" * 300},
         {"server": "mqtt://h", "user": "\x00"},
+        {"server": "mqtt://h", "ca": "ca.der"},
         {"server": "mqtt://h", "user": "u", "password": "p" * 65536},
     ):
         assert isinstance(error(lambda: MQTTClient(**kw)), ValueError), kw
+
+
+def test_user_and_password_may_stand_in_the_url():
+    connect = MQTTClient(["mqtt://h", "mqtt://u:p%20q@h"])._engine.connect
+    assert connect.user == b"u" and connect.password == b"p q"
+    connect = MQTTClient("mqtt://u:p@h", user="me", password="mine")._engine.connect
+    assert connect.user == b"me" and connect.password == b"mine"
 
 
 def test_a_bad_will_is_refused():

@@ -48,29 +48,42 @@ def with_net(fake_net, function):
         net.socket = real
 
 
-def test_a_url_gives_host_and_port():
+def test_a_url_gives_its_parts():
     for url, found in (
-        ("mqtt://broker.local", ("broker.local", 1883)),
-        ("tcp://10.0.0.1:1884", ("10.0.0.1", 1884)),
-        ("mqtt://broker/", ("broker", 1883)),
-        ("mqtt://[::1]:1885", ("::1", 1885)),
-        ("mqtt://[fe80::1]", ("fe80::1", 1883)),
+        ("mqtt://broker.local", (None, None, False, False, "broker.local", 1883, "")),
+        ("tcp://10.0.0.1:1884", (None, None, False, False, "10.0.0.1", 1884, "")),
+        ("mqtt://broker/", (None, None, False, False, "broker", 1883, "/")),
+        ("mqtt://[::1]:1885", (None, None, False, False, "::1", 1885, "")),
+        ("mqtts://[fe80::1]", (None, None, True, False, "fe80::1", 8883, "")),
+        ("tls://u@h", (b"u", None, True, False, "h", 8883, "")),
+        ("mqtt://u:@h", (b"u", b"", False, False, "h", 1883, "")),
+        ("mqtt://u:p@h:1", (b"u", b"p", False, False, "h", 1, "")),
+        ("mqtt://a%40b:p%3A%2f%C3%A4@[::1]:2", (b"a@b", b"p:/\xc3\xa4", False, False, "::1", 2, "")),
+        ("mqtt://a@b:p@h", (b"a@b", b"p", False, False, "h", 1883, "")),
+        ("ws://h", (None, None, False, True, "h", 80, "")),
+        ("ws://h:8080/mqtt", (None, None, False, True, "h", 8080, "/mqtt")),
+        ("wss://u:p@h/a/b?x=1&y=/z:@", (b"u", b"p", True, True, "h", 443, "/a/b?x=1&y=/z:@")),
     ):
-        assert net.parse_url(url) == found
+        assert net.parse_url(url) == found, url
 
 
 def test_a_bad_url_is_refused_by_the_part_that_is_wrong():
     for url, part in (
-        ("broker.local", "mqtt://"),
-        ("mqtts://broker", "mqtt://"),
-        ("mqtt://", "mqtt://"),
+        ("broker.local", "scheme"),
+        ("http://broker", "scheme"),
+        ("mqtt:/broker", "scheme"),
+        ("mqtt://", "host"),
         ("mqtt://:1883", "host"),
+        ("mqtt://u:p@", "host"),
+        ("ws://h?x=1", "host"),
         ("mqtt://h:", "port"),
         ("mqtt://h:0", "port"),
         ("mqtt://h:65536", "port"),
         ("mqtt://h:x", "port"),
         ("mqtt://fe80::1", "brackets"),
-        ("mqtt://u:p@h", "user"),
+        ("mqtt://u%4:p@h", "user"),
+        ("mqtt://u%zz@h", "user"),
+        ("mqtt://u:p%@h", "user"),
         ("mqtt://h/path", "path"),
     ):
         e = error(net.parse_url, url)
