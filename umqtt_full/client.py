@@ -124,9 +124,9 @@ class MQTTClient(Link):
         self._end_at = 0
         self._store = store
         if store:
-            store.on_error = self._store_error
             store.load(self._engine, own_id)
             self.server = store.server % len(servers)
+            store.on_error = self._store_error
 
     def will(self, topic, payload, qos=0, retain=False):
         """What the broker publishes when it loses us. Used from the next connect on. Raises ValueError."""
@@ -149,6 +149,7 @@ class MQTTClient(Link):
         """Connect, and again whenever the link ends: poll() does the work, and raises nothing of the link's."""
         if self._ending:
             self.close()
+        self._tell_store()
         self._want(True)
 
     def connect(self, timeout_ms=10000):
@@ -160,6 +161,7 @@ class MQTTClient(Link):
             raise RuntimeError("connect() in a handler: use start()")
         self.close()
         self.connect_ms = timeout_ms
+        self._tell_store()
         self._want(False)
         while self.state != _CONNECTED:
             self.poll(timeout_ms)
@@ -350,6 +352,8 @@ class MQTTClient(Link):
 
     def unsubscribe(self, filters):
         """Unsubscribe from a filter or a list of them; their handlers are forgotten."""
+        if self._store:
+            self._store.keep(self.server, 0)  # a cut before the answer must not take the old ones for known
         for item in filters if isinstance(filters, (list, tuple)) else (filters,):
             self._router.remove(item)
 
@@ -441,3 +445,10 @@ class MQTTClient(Link):
 
     def _store_error(self, error):
         self._call(self.on_error, error)
+
+    def _tell_store(self):
+        """What failed while the store was loaded, before on_error could be set."""
+        if self._store and self._store.error:
+            error = self._store.error
+            self._store.error = None
+            self._store_error(error)

@@ -51,6 +51,7 @@ class Store:
         self.subscribed = 0  # checksum of what the session is subscribed to
         self.errors = self.writes = self.rewrites = self.lost = 0
         self.on_error = None
+        self.error = None  # the last that on_error was not there for
 
     # -- the interface: load, put, drop
 
@@ -65,6 +66,8 @@ class Store:
                 whole = magic == _MAGIC and self._replay(own_id)
                 if len(magic) < len(_MAGIC):
                     whole = None  # the cut came when the first log was begun
+                if whole is not False:
+                    engine.connect.held = True
                 if whole:
                     self._resume()
                     self._good = True
@@ -247,15 +250,17 @@ class Store:
         self.errors += 1
         if self.on_error:
             self.on_error(error)
+        else:
+            self.error = error
 
 
 class FileStore(Store):
     """A log in a file, on littlefs or FAT: `path`, and for a while path.new; path.bad is one set aside.
 
-    `bound`: bytes from which on it is written anew; a block of the flash, or twice what is under way.
+    `bound`: bytes from which on it is written anew, if that is more than twice what is under way.
     """
 
-    def __init__(self, path, bound=4096):
+    def __init__(self, path, bound=1024):
         super().__init__(bound)
         self._path = path
         self._file = None
@@ -355,7 +360,7 @@ class MemoryStore(Store):
     def _write(self, data):
         end = self._at + len(data)
         if end > len(self._log):
-            raise OSError(_ENOSPC)
+            raise OSError(_ENOSPC, "store: full")
         self._log[self._at : end] = data
         self._at = end
 

@@ -31,7 +31,7 @@ class Connect:
         self.will_topic = None
         self.will_payload = None
         self._will_flags = 0
-        self._held = False
+        self.held = False  # 3.1: was there a session? A store knows of an earlier one
         if level not in (3, 4):
             raise ValueError("level: 3 (MQTT 3.1) or 4 (3.1.1)")
         if not 0 <= keepalive <= 65535:
@@ -96,8 +96,8 @@ class Connect:
         code = buf[1]
         present = buf[0]
         if self.level == 3:  # it does not say: a kept session is taken to be there the second time
-            present = 1 if self._held else 0
-            self._held = not self.clean and not code
+            present = 1 if self.held else 0
+            self.held = not self.clean and not code
         if present > 1 or code > 5:  # [MQTT-2.2.2-2], 3.2.2.3
             raise MQTTError(_MALFORMED)
         if present and (code or self.clean):  # [MQTT-3.2.2-1] [MQTT-3.2.2-4]
