@@ -23,8 +23,8 @@ def run(program, url, names):
         names["mqtt"].disconnect()
 
 
-def test_there_are_a_sensor_and_a_bulb():
-    assert len(PROGRAMS) == 2
+def test_each_program_has_a_test_here():
+    assert len(PROGRAMS) == 4
 
 
 def test_the_sensor_publishes(mosquitto):
@@ -71,3 +71,39 @@ def test_the_bulb_obeys(mosquitto):
     run(program, mosquitto.url, {"lamp": lamp, "MQTTClient": Helped})
     assert lit == [True, False]
     switch.disconnect()
+
+
+def test_a_reading_outlives_the_program(mosquitto, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        names = {}
+        run(PROGRAMS[2], mosquitto.url, names)
+        assert names["mqtt"].room() == 4 and names["mqtt"].counters["sent"] == 1
+    assert (tmp_path / "mqtt.log").exists()
+
+
+def test_payloads_larger_than_memory_come_and_go(mosquitto, tmp_path, monkeypatch):
+    from umqtt_full import MQTTClient
+
+    monkeypatch.chdir(tmp_path)
+    photo = bytes(range(256)) * 40
+    (tmp_path / "photo.jpg").write_bytes(photo)
+    begun, got = [], []
+    other = MQTTClient(mosquitto.url, "darkroom", rx=20000, slot_size=20000)
+    other.on("camera/photo", lambda msg: got.append(bytes(msg.payload)), qos=2)
+    other.connect()
+    mqtt = MQTTClient(mosquitto.url, "camera", rx=64)
+    mqtt.connect()
+    names = {"mqtt": mqtt, "block": bytearray(100), "photo_size": len(photo)}
+    names["begin"] = lambda *what: begun.append(what)
+    run(PROGRAMS[3], mosquitto.url, names)
+    other.publish("firmware/image", photo, qos=1)
+    other.publish("log/x", b"y" * 300, qos=1)
+    end = time.monotonic() + 20
+    while not (got and begun) and time.monotonic() < end:
+        other.poll(10)
+        mqtt.poll(10)
+    assert got == [photo] and begun == [("log/x", 300)]
+    assert (tmp_path / "image.bin").read_bytes() == photo
+    mqtt.close()
+    other.close()
