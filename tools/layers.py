@@ -12,7 +12,7 @@ LAYERS = (
     ("wire", "errors", "message"),
     ("v4", "v5", "props"),
     ("engine", "inflight", "writer"),
-    ("net", "tls", "ws"),
+    ("net", "tls", "ws", "frames"),
     ("link", "router", "store", "stream"),
     ("client", "aio"),
     ("simple", "robust", "__main__"),
@@ -23,7 +23,7 @@ SYSTEM = {"socket", "ssl", "tls", "asyncio", "network", "machine", "os", "select
 BOARD = {"network", "machine", "esp32", "rp2"}
 UNIQUE_ID = ("client", "machine")  # the one exception: a client id where the application gives none
 STAND_INS = "_cpython"
-STAND_IN_USERS = ("__init__", "net")
+STAND_IN_USERS = ("__init__", "net", "tls")
 INIT_MAY = ("client", "errors", STAND_INS)
 
 

@@ -130,7 +130,7 @@ class Link:
         try:
             while n:
                 n = self._stream.readinto(self._engine.rx, self._engine.rx_size)
-        except OSError:
+        except (MQTTError, OSError):
             n = 0
         return n == 0 or ticks_diff(self._at, now) <= 0
 

