@@ -177,11 +177,16 @@ class Link:
         self._asks = hasattr(stream, "wants")  # it knows better what to wait for: wants(mask) -> mask
         self.state = _CONNECTING
         self._at = ticks_add(now, self.connect_ms)
+        self._polled = False
         try:
             self._poller.register(self._pollable, POLLIN | POLLOUT)  # not before connect(): it polls as HUP
             self._polled = True
-        except OSError:
-            self._polled = False
+            for _ in self._poller.ipoll(0):
+                pass
+        except (OSError, AttributeError):  # it can not be polled
+            if self._polled:
+                self._poller.unregister(self._pollable)
+                self._polled = False
 
     def _drop(self):
         """Close the stream, if there is one."""

@@ -1,4 +1,6 @@
 # The sync face over a stream without a network: what its users rely on, and what it says when they err.
+import io
+
 from fake import CONNACK, CONNACK_PRESENT, Stream, connected_client, error, publish_packet
 
 from umqtt_full import MQTTClient, MQTTError, MQTTFull
@@ -448,6 +450,33 @@ def test_user_and_password_may_stand_in_the_url():
     assert connect.user == b"u" and connect.password == b"p q"
     connect = MQTTClient("mqtt://u:p@h", user="me", password="mine")._engine.connect
     assert connect.user == b"me" and connect.password == b"mine"
+
+
+class Odd(io.IOBase):
+    """A stream that looks as if it could be polled, and can not: CONNACK is there at once."""
+
+    def __init__(self):
+        self.stream = Stream()
+        self.stream.feed(CONNACK)
+
+    def readinto(self, buf, n=0):
+        return self.stream.readinto(buf, n)
+
+    def write(self, buf, off=0, n=0):
+        return self.stream.write(buf, off, n)
+
+
+class Odder(Odd):
+    def ioctl(self, request, argument):
+        return -1
+
+
+def test_a_stream_that_can_not_be_polled_is_used_all_the_same():
+    for odd in (Odd, Odder):
+        client = MQTTClient(odd, client_id="me")
+        client.connect(1000)
+        client.poll(20)
+        assert client.connected
 
 
 def test_a_bad_will_is_refused():

@@ -1,0 +1,162 @@
+"""Two that write to each other over links that delay, stall and are cut: our client on CPython and
+on MicroPython; then ours and MQTT.js, over WebSocket.
+
+Rule: each has a bad link of its own, whose weather is drawn from a fixed seed. The cuts go on until both have all
+they wait for; then the links are good, and a last message shows that nothing more was behind.
+"""
+import contextlib
+import json
+import random
+import threading
+
+import brokers
+import farend
+import near
+import pytest
+from process import Process, clean_env
+from proxy import Fault, Proxy
+
+COUNT = 200
+SHORT = {"delay": 0.03, "stall": 0.2, "cut": 1.5, "pause_ms": 25, "limit_ms": 20000}
+LONG = {"delay": 0.15, "stall": 1, "cut": 20, "pause_ms": 400, "limit_ms": 120000}
+# MQTT.js sends what is left of an earlier link one by one, each when the one before is acknowledged.
+MILD = {"delay": 0.015, "stall": 0.1, "cut": 3, "pause_ms": 25, "limit_ms": 25000}
+MILD_LONG = {"delay": 0.075, "stall": 0.5, "cut": 20, "pause_ms": 400, "limit_ms": 200000}
+# With a limit mosquitto 2.0.11 swaps messages of one QoS where two are mixed.
+SETTINGS = "set_tcp_nodelay true\nmax_inflight_messages 0"
+
+
+def paces(short, long):
+    soak = pytest.param(long, id="long", marks=(pytest.mark.long, pytest.mark.limit(500)))
+    return pytest.mark.parametrize("pace", (pytest.param(short, id="short"), soak))
+
+
+@pytest.fixture(scope="module")
+def ports():
+    """Two ports of a mosquitto: for MQTT, and for WebSocket, or None."""
+    if brokers.Mosquitto.available():
+        pytest.skip(brokers.Mosquitto.available())
+    port = brokers.free_port()
+    try:
+        with brokers.Mosquitto(settings=f"{SETTINGS}\nlistener {port} 127.0.0.1\nprotocol websockets") as broker:
+            yield broker.port, port
+    except RuntimeError:  # a build without WebSocket ends at once
+        with brokers.Mosquitto(settings=SETTINGS) as broker:
+            yield broker.port, None
+
+
+class Weather(Fault):
+    """Each piece is late by `delay`, one in ten by `stall` more."""
+
+    def __init__(self, pace, chance):
+        self._pace, self._chance = pace, chance
+        super().__init__()
+
+    @property
+    def pause(self):
+        late = self._pace["stall"] if self._chance.random() < 0.1 else 0
+        return self._pace["delay"] + late
+
+    @pause.setter
+    def pause(self, value):
+        pass
+
+
+class BadLink:
+    """A proxy that cuts what there is each few seconds, until calm(). `cuts`: how many links that ended."""
+
+    def __init__(self, port, pace, seed):
+        self.proxy = Proxy(port)
+        self.url = self.proxy.url
+        self.cuts = 0
+        self._pace, self._chance = pace, random.Random(seed)
+        self._calm = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._next()
+
+    def _next(self):
+        self.proxy.next(*[Weather(self._pace, self._chance) for _ in range(100)])
+
+    def storm(self):
+        self._thread.start()
+
+    def _run(self):
+        while not self._calm.wait(self._pace["cut"] * self._chance.uniform(0.7, 1.3)):
+            self.cuts += self.proxy.open_links()
+            self._next()
+
+    def calm(self):
+        self._calm.set()
+        self._thread.join(5)
+        self.proxy.next()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self._calm.set()
+        self.proxy.__exit__(*exc)
+
+
+class MqttJs(Process):
+    """MQTT.js as one of the two: the same face as ours."""
+
+    def __init__(self, url, name, me, pace):
+        script = farend.SCRIPT.with_name("messenger.mjs")
+        words = json.dumps({"count": COUNT, "pause": pace["pause_ms"]})
+        super().__init__("node", script, url, name, me, words, env=clean_env())
+
+    def finish(self, timeout=60):
+        code = super().finish(timeout)
+        assert code == 0 and self.lines[-1] == "ok", f"exit code {code}\n{self.output}"
+
+
+def ours(kind, url, name, me, pace):
+    options = {"me": me, "count": COUNT, "pause_ms": pace["pause_ms"], "limit_ms": pace["limit_ms"]}
+    return near.begin(kind, "messengers", "writes", url, name, **options)
+
+
+def talk(sides, links, pace):
+    """From begin to end; `sides` are on `links`."""
+    patience = pace["limit_ms"] / 1000
+    for side in sides:
+        side.expect("connected")
+    for side, link in zip(sides, links):
+        link.storm()
+        side.send("go\n")
+    for side in sides:
+        side.expect("has all", 2 * patience)
+    for link in links:
+        link.calm()
+    for side in sides:
+        side.send("calm\n")
+    for side in sides:
+        print(side.expect("reconnected", patience))
+    for side in sides:
+        side.finish()
+    print("cuts:", [link.cuts for link in links])
+    assert all(link.cuts >= 2 for link in links)
+
+
+@paces(SHORT, LONG)
+def test_two_of_ours_lose_and_double_nothing(pace, ports, uid):
+    if near.unavailable("micropython"):
+        pytest.skip(near.unavailable("micropython"))
+    with BadLink(ports[0], pace, 1) as a, BadLink(ports[0], pace, 2) as b, \
+            ours("cpython", a.url, uid, 0, pace) as first, ours("micropython", b.url, uid, 1, pace) as second:
+        talk((first, second), (a, b), pace)
+
+
+@paces(MILD, MILD_LONG)
+@pytest.mark.parametrize("kind", near.KINDS)
+def test_ours_and_mqttjs_over_websocket_lose_and_double_nothing(kind, pace, ports, uid):
+    no_websocket = None if ports[1] else "mosquitto without WebSocket"
+    for why in (near.unavailable(kind), farend.MqttJs.unavailable(), no_websocket):
+        if why:
+            pytest.skip(why)
+    with contextlib.ExitStack() as stack:
+        links = [stack.enter_context(BadLink(ports[1], pace, seed)) for seed in (3, 4)]
+        urls = [link.url.replace("mqtt:", "ws:") + "/mqtt" for link in links]
+        we = stack.enter_context(ours(kind, urls[0], uid, 0, pace))
+        other = stack.enter_context(MqttJs(urls[1], uid, 1, pace))
+        talk((we, other), links, pace)
