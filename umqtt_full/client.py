@@ -43,6 +43,10 @@ def open_url(secure, web, host, port, path, tls):
     if web:
         from .ws import WebSocket
 
+        if ":" in host:
+            host = "[%s]" % host
+        if port != (443 if secure else 80):
+            host = "%s:%d" % (host, port)
         server = WebSocket(server, host, path or "/mqtt")
     return server
 

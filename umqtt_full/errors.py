@@ -9,14 +9,15 @@ _NAMES = (
     ",81=malformed packet,82=protocol error,84=unsupported protocol version,85=client identifier not valid"
     ",86=bad user name or password,87=not authorized,88=server unavailable,8d=keep alive timeout"
     ",8e=session taken over,93=receive maximum exceeded,100=closed by the broker,101=connect timeout"
-    ",102=source failed,"
+    ",103=source failed,"
 )
 
 
 class MQTTError(Exception):
     """The broker, or the link to it, failed.
 
-    `code`: a reason code of MQTT 5 (0x80 to 0xFF), 0x100 closed by the broker, 0x101 connect timeout.
+    `code`: a reason code of MQTT 5 (0x80 to 0xFF), 0x100 closed by the broker, 0x101 connect timeout, 0x102 an
+    error of WebSocket, 0x103 source failed.
     `name`: the same in words. `packet`: first byte of the packet it was found in, or 0.
     """
 

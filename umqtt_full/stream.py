@@ -10,7 +10,7 @@ from .router import Subscription, matches
 from .wire import to_bytes
 
 _NONE = const(255)
-_SOURCE_FAILED = const(0x102)
+_SOURCE_FAILED = const(0x103)
 
 
 class Streams:
