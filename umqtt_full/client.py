@@ -408,12 +408,13 @@ class MQTTClient(Link):
 
     def got_message(self, msg):  # no alloc
         """A message came."""
-        self._event = True
         try:
             if not self._router.dispatch(msg) and self.on_message:
                 self.on_message(msg)
         except Exception as e:
             self._failed(e)
+        if self._raise or not msg.again:  # for a message that is held poll(timeout_ms) goes on sleeping
+            self._event = True
 
     def got_ack(self, packet_id):  # no alloc
         """The broker has a message of QoS 1 or 2."""

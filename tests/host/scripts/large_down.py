@@ -1,0 +1,43 @@
+# Payloads of many times the heap come in.
+# Rule: as in large_notes.py.
+from time import ticks_ms
+
+from large_notes import Notes, client_of, poll_until
+
+from umqtt_full.stream import Streams
+
+
+class Taker(Notes):
+    """A handler that takes all that has come, at each call."""
+
+    def __init__(self):
+        super().__init__()
+        self.buf = bytearray(256)
+        self.view = memoryview(self.buf)
+        self.done = 0
+
+    def __call__(self, stream):
+        if not stream.offset:
+            self.begin(stream.length)
+        n = stream.readinto(self.buf)
+        while n:
+            self.add(self.buf if n == 256 else self.view[:n], stream.offset)
+            n = stream.readinto(self.buf)
+        if not stream.remaining:
+            self.done += 1
+            self.ended = ticks_ms()
+
+
+def run(server, name, count):
+    """Take `count` payloads, of whatever size and QoS."""
+    client = client_of(server, name)
+    taker = Taker()
+    Streams(client).on(name + "/down/#", taker, 2)
+    client.start()
+    poll_until(client, lambda: client.connected)
+    print("subscribed")
+    for i in range(count):
+        poll_until(client, lambda i=i: taker.done > i)
+        poll_until(client, lambda: client.connected and not client._engine.ids.count)  # to the end of QoS 2
+        taker.tell()
+    assert client.disconnect() and taker.done == count

@@ -1,0 +1,53 @@
+# What goes by in large_down.py and large_up.py: its SHA-256, and the heap meanwhile.
+# Rule: from .mpy and with nothing else loaded; lines of "word values", then "ok"; the heap is told as
+# gc.mem_alloc() behind a gc.collect(), at each eighth of a payload.
+import gc
+import hashlib
+from binascii import hexlify
+from time import ticks_add, ticks_diff, ticks_ms
+
+from umqtt_full import MQTTClient
+
+
+class Notes:
+    """The SHA-256 of a payload that goes by, how often it was begun, and the heap on its way."""
+
+    def __init__(self):
+        self.heap = [0] * 8
+        self.begun = 0
+
+    def begin(self, size):
+        self.begun += 1
+        self.sha = hashlib.sha256()
+        self.step = max(size // 8, 1)
+        self.at = 0
+        self.began = ticks_ms()
+
+    def add(self, data, offset):
+        self.sha.update(data)
+        if offset >= (self.at + 1) * self.step and self.at < 8:
+            gc.collect()
+            self.heap[self.at] = gc.mem_alloc()
+            self.at += 1
+
+    def tell(self):
+        print("sha", str(hexlify(self.sha.digest()), "ascii"))
+        print("begun", self.begun)
+        print("took", ticks_diff(self.ended, self.began))
+        print("heap", *self.heap)
+        self.begun = 0
+
+
+def client_of(server, name, **options):
+    client = MQTTClient(server, name, rx=256, clean=False, **options)
+    client.retry_min_ms, client.retry_max_ms = 20, 200
+    client.on_error = client.on_disconnect = lambda why: print("link", why)
+    return client
+
+
+def poll_until(client, condition, ms=100000):
+    end = ticks_add(ticks_ms(), ms)
+    while not condition():
+        client.poll(1000)
+        if ticks_diff(end, ticks_ms()) <= 0:
+            raise AssertionError("it did not happen")
