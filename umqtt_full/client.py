@@ -270,6 +270,7 @@ class MQTTClient(Link):
                     return True
                 return False
         was_up = self.state == _CONNECTED
+        self._event = True
         self.close()
         if self._store:
             self._store.save()

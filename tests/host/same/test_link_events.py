@@ -58,11 +58,12 @@ def test_a_disconnect_that_was_asked_for_is_told_and_no_outage():
         assert told == [("connect", False), ("disconnect", None)] and server.stream.closed
 
 
-def test_a_disconnect_without_a_link_tells_of_none():
+def test_a_disconnect_without_a_link_tells_of_none_and_does_not_wait():
     with Clock() as clock:
         c, told = client_of(clock, Server(REFUSED))
+        before = clock.now
         c.disconnect(1000)
-        assert not told
+        assert not told and clock.now == before
         c.start()
         c.poll()
         told.clear()
