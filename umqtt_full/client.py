@@ -62,14 +62,18 @@ class MQTTClient(Link):
     `rx`: bytes of the largest packet received whole, and of CONNECT. `slots`, `slot_size`: how many
     messages may wait to be sent and acknowledged, and the bytes of the largest. `filters`: how many may be
     subscribed. `qos2_ids`: how many QoS 2 messages the broker may send at once. `level`: 4, or 3 for MQTT 3.1.
+    `full`: what publish() does when no slot is free: "refuse", "drop_qos0" or "drop_oldest" of what was not
+    sent yet. `queue_qos0`: keep QoS 0 without a link, too. `store`: see store.py; it makes `clean` False.
     Raises ValueError for what can not work.
 
     Functions that may be set, each called from poll(): on_connect(session_present),
-    on_disconnect(reason) when a link or an attempt at one ended (an MQTTError, an OSError, or None as asked
-    for), on_publish(packet_id) when the broker has a message of QoS 1 or 2, on_subscribe(filter, granted)
-    with 0 to 2, or 0x80 for refused, on_unsubscribe(filter), on_oversize(msg) for a message too large for
-    `rx` (len() of it is right, its payload is the beginning, its topic "" if that did not fit),
-    on_message(msg) for what no handler of `on` matches.
+    on_disconnect(reason) when a link that was up ended (an MQTTError, an OSError, or None as asked for),
+    on_offline(reason) once for each outage, on_error(error) when an attempt at a link failed, or the store,
+    on_reconnect(attempt, delay_ms), on_publish(packet_id) when the broker has a message of QoS 1 or 2,
+    on_drop(packet_id), on_subscribe(filter, granted) with 0 to 2, or 0x80 for refused,
+    on_unsubscribe(filter), on_oversize(msg) for a message too large for `rx` (len() of it is right, its
+    payload is the beginning, its topic "" if that did not fit), on_message(msg) for what no handler of `on`
+    matches.
     """
 
     def __init__(
@@ -118,7 +122,7 @@ class MQTTClient(Link):
         self.on_subscribe = self.on_unsubscribe = None
         self.full = full
         self.queue_qos0 = queue_qos0
-        self.dropped = self.reconnects = self.longest_ms = 0
+        self.dropped = self.dropped_offline = self.reconnects = self.longest_ms = 0
         self._offline = False  # was on_offline called?
         self.session_present = False
         self._busy = False  # in poll(): a handler that calls poll() comes back at once
@@ -148,6 +152,15 @@ class MQTTClient(Link):
     def connected(self):
         """Is the link up, and all that is wanted subscribed?"""
         return self.state == _CONNECTED
+
+    @property
+    def verified(self):
+        """Is it certain who the server in use is? None without TLS, False with insecure_no_verification."""
+        return getattr(self._servers[self.server], "verified", None)
+
+    def trace(self, function):
+        """Have function(sent, first byte, length) called for each packet; None ends that."""
+        self._engine.trace = self._engine.writer.trace = function
 
     def start(self):
         """Connect, and again whenever the link ends: poll() does the work, and raises nothing of the link's."""
@@ -313,10 +326,12 @@ class MQTTClient(Link):
         """Give up the message in a slot, or one that gets none; count it and tell."""
         box = self._engine.outbox
         packet_id = 0
-        if slot != _NONE:
+        self.dropped += 1
+        if slot == _NONE:
+            self.dropped_offline += 1
+        else:
             packet_id = box.ids[slot]
             box.drop(slot)
-        self.dropped += 1
         self._call(self.on_drop, packet_id)
 
     def room(self):  # no alloc
@@ -373,7 +388,8 @@ class MQTTClient(Link):
             "oversize": e.oversize,  # larger than rx: let go
             "deferred": e.deferred,  # QoS 2 without room for its id: came again on a later link
             "stray": e.stray,  # acks of an unknown packet id
-            "dropped": self.dropped,  # given up by publish()
+            "dropped": self.dropped,  # given up: by the policy of a full outbox, or
+            "dropped_offline": self.dropped_offline,  # these of them: at QoS 0 without a link
             "bytes_in": e.bytes_in,  # modulo 2**30
             "bytes_out": e.writer.bytes_out,
             "reconnects": max(self.reconnects - 1, 0),

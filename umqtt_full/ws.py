@@ -36,6 +36,7 @@ class WebSocket:
 
     def __init__(self, inner, host, path="/mqtt", headers=None, sign=None, buffer=256):
         self.inner = inner
+        self.verified = getattr(inner, "verified", None)
         self.host = host
         self.path = path
         self.headers = headers or {}

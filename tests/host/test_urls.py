@@ -65,5 +65,5 @@ def test_a_list_of_mixed_schemes_fails_over(urls):
     for _ in range(200):
         if client.poll(100):
             break
-    assert client.connected and client.server == 1
+    assert client.connected and client.server == 1 and client.verified is True
     client.disconnect()

@@ -154,7 +154,7 @@ def test_what_a_callback_raises_leaves_poll_and_the_attempts_go_on():
 
 def traced(c):
     seen = []
-    c._engine.trace = c._engine.writer.trace = lambda *packet: seen.append(packet)
+    c.trace(lambda *packet: seen.append(packet))
     return seen
 
 

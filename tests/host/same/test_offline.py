@@ -295,3 +295,10 @@ def test_a_client_that_is_connected_drops_nothing():
         client.poll()
         client.publish("t", b"0y")
     assert not drops and client.counters["dropped"] == 0 and packets(stream.sent()) == ["1x", "0y"] * 50
+
+
+def test_drops_are_counted_by_their_cause():
+    bench = Bench(slots=1, full="drop_oldest")
+    bench.publish("0a", "1b", "1c")
+    counters = bench.client.counters
+    assert counters["dropped"] == 2 and counters["dropped_offline"] == 1

@@ -55,7 +55,7 @@ def main(url, name, path, how, *messages):
         if sent and packet in ("PUBACK", "PUBCOMP"):
             done.append(packet)
 
-    engine.trace = engine.writer.trace = on_wire
+    client.trace(on_wire)
     client.on(name + "/down", lambda msg: print("down", bytes(msg.payload).decode()), 2)
     for message in messages:
         if message != "down":

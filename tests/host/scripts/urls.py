@@ -17,6 +17,8 @@ def there_and_back(urls, **options):
         while not got:
             client.poll(1000)
         client.disconnect()
+        if client.verified is not (True if secure else None):
+            raise AssertionError("verified: %s" % client.verified)
         print("worked", url.split(":")[0])
 
 
