@@ -46,7 +46,6 @@ def poll_until(client, condition):
 def main(url, name, path, how, *messages):
     memory = Memory(path)
     client = MQTTClient(url, name, store=MemoryStore(2048, memory, memory), slots=8, slot_size=64)
-    engine = client._engine
     done = []  # what was heard and is done
 
     def on_wire(sent, head, n):
