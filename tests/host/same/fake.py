@@ -155,3 +155,15 @@ def error(function, *args):
     except Exception as e:
         return e
     return None
+
+
+def locked(function):
+    """Run once, then once more with the heap locked."""
+    import micropython
+
+    function()
+    micropython.heap_lock()
+    try:
+        function()
+    finally:
+        micropython.heap_unlock()

@@ -1,6 +1,7 @@
 # Not one byte of heap in the steady state: every path a message takes, run while the heap is locked.
 # Rule: a first run makes what is made once; then the heap is locked, where any allocation raises MemoryError.
 import fake
+from fake import locked
 
 MICROPYTHON_ONLY = (
     "test_an_idle_poll_takes_no_heap",
@@ -26,18 +27,6 @@ MICROPYTHON_ONLY = (
     "test_a_resumed_session_sends_again_without_heap",
     "test_2000_messages_leave_the_heap_as_it_was",
 )
-
-
-def locked(function):
-    """Run once, then once more with the heap locked."""
-    import micropython
-
-    function()
-    micropython.heap_lock()
-    try:
-        function()
-    finally:
-        micropython.heap_unlock()
 
 
 def turn(client, times=4):

@@ -5,6 +5,7 @@ import random
 import sys
 
 import fake
+from fake import locked
 
 from umqtt_full import MQTTClient, MQTTError, frames, ws
 from umqtt_full.net import POLLIN, POLLOUT
@@ -749,18 +750,6 @@ def test_random_bytes_of_a_server_meet_a_named_error_or_none():
 
 
 # -- no heap
-
-
-def locked(function):
-    """Run once, then once more with the heap locked."""
-    import micropython
-
-    function()
-    micropython.heap_lock()
-    try:
-        function()
-    finally:
-        micropython.heap_unlock()
 
 
 def test_sending_takes_no_heap():
