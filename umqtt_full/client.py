@@ -3,8 +3,6 @@
 # It puts the parts together: it is a link (when to connect) that has an engine (the protocol) and a router
 # (whose message it is).
 # What a handler raises leaves poll() only when the client is in order again.
-from binascii import hexlify
-from random import getrandbits
 from time import ticks_add, ticks_diff, ticks_ms
 
 from micropython import const
@@ -13,7 +11,6 @@ from . import v4
 from .engine import Engine
 from .errors import MQTTError
 from .link import Link
-from .net import TCP, parse_url
 from .router import Router
 from .wire import to_bytes
 
@@ -22,39 +19,10 @@ _CONNECTING = const("connecting")
 _CONNECTED = const("connected")
 
 
-def board_id():
-    """A client id from the board's unique id, on a PC a random one: 23 bytes at the most."""
-    try:
-        from machine import unique_id
-
-        return b"mp-" + hexlify(unique_id()[:10])
-    except ImportError:
-        return b"pc-%08x%08x" % (getrandbits(30), getrandbits(30))
-
-
-def open_url(secure, web, host, port, path, tls):
-    """The server that a URL names (see net.parse_url), with `tls` as arguments of TLS."""
-    if secure:
-        from .tls import TLS
-
-        server = TLS(host, port, **tls)
-    else:
-        server = TCP(host, port)
-    if web:
-        from .ws import WebSocket
-
-        if ":" in host:
-            host = "[%s]" % host
-        if port != (443 if secure else 80):
-            host = "%s:%d" % (host, port)
-        server = WebSocket(server, host, path or "/mqtt")
-    return server
-
-
 class MQTTClient(Link):
     """An MQTT 3.1.1 client. All its memory is made here.
 
-    `server`: a URL (see net.parse_url), a server such as net.TCP, a function that gives a new open stream
+    `server`: a URL (see url.py), a server such as net.TCP, a function that gives a new open stream
     (see engine.py), or a list of these, to be tried in turn. User and password may stand in the URL; what
     TLS needs (ca, cert, key, ..., see tls.py) is given by name.
     `client_id`: None makes one from the board's unique id. `keepalive`: seconds, 0 for none.
@@ -75,6 +43,9 @@ class MQTTClient(Link):
     payload is the beginning, its topic "" if that did not fit), on_message(msg) for what no handler of `on`
     matches.
     """
+
+    on_connect = on_disconnect = on_offline = on_reconnect = on_error = None
+    on_publish = on_message = on_drop = on_oversize = on_subscribe = on_unsubscribe = None
 
     def __init__(
         self,
@@ -99,10 +70,12 @@ class MQTTClient(Link):
         secure = False
         for s in server if isinstance(server, (list, tuple)) else (server,):
             if isinstance(s, str):
-                login, password_, *parts = parse_url(s)
-                s = open_url(*parts, tls)
+                from . import url
+
+                login, word, *parts = url.parse(s)
+                s = url.server(*parts, tls)
                 if user is None and password is None:
-                    user, password = login, password_
+                    user, password = login, word
                 secure = secure or parts[0]
             servers.append(s)
         if tls and not secure:
@@ -111,15 +84,14 @@ class MQTTClient(Link):
         if full not in ("refuse", "drop_qos0", "drop_oldest"):
             raise ValueError("full: refuse, drop_qos0 or drop_oldest")
         own_id = client_id is None
-        connect = v4.Connect(
-            board_id() if own_id else client_id, user, password, keepalive, clean and not store, level
-        )
+        if own_id:
+            from .ident import board_id
+
+            client_id = board_id()
+        connect = v4.Connect(client_id, user, password, keepalive, clean and not store, level)
         self._engine = Engine(self, v4, connect, rx, slots, slot_size, qos2_ids)
         self._fits()
         self._router = Router(filters, rx - 10)
-        self.on_connect = self.on_disconnect = self.on_offline = self.on_reconnect = self.on_error = None
-        self.on_publish = self.on_message = self.on_drop = self.on_oversize = None
-        self.on_subscribe = self.on_unsubscribe = None
         self.full = full
         self.queue_qos0 = queue_qos0
         self.dropped = self.dropped_offline = self.reconnects = self.longest_ms = 0
@@ -134,7 +106,6 @@ class MQTTClient(Link):
         if store:
             store.load(self._engine, own_id)
             self.server = store.server % len(servers)
-            store.on_error = self._store_error
 
     def will(self, topic, payload, qos=0, retain=False):
         """What the broker publishes when it loses us. Used from the next connect on. Raises ValueError."""
@@ -148,25 +119,31 @@ class MQTTClient(Link):
 
     # -- link
 
-    @property
-    def connected(self):
-        """Is the link up, and all that is wanted subscribed?"""
-        return self.state == _CONNECTED
+    def __getattr__(self, name):
+        """`connected`: is the link up, and all that is wanted subscribed? `verified`: is it certain who the
+        server in use is? None without TLS, False with insecure_no_verification. `counters`: what was counted
+        since the start, as a new dict, see counters.py. (Properties would slow each store down.)
+        """
+        if name == "connected":
+            return self.state == _CONNECTED
+        if name == "verified":
+            return getattr(self._servers[self.server], name, None)
+        if name == "counters":
+            from .counters import counters
 
-    @property
-    def verified(self):
-        """Is it certain who the server in use is? None without TLS, False with insecure_no_verification."""
-        return getattr(self._servers[self.server], "verified", None)
+            return counters(self)
+        raise AttributeError(name)
 
     def trace(self, function):
         """Have function(sent, first byte, length) called for each packet; None ends that."""
-        self._engine.trace = self._engine.writer.trace = function
+        from .trace import trace
+
+        trace(self._engine, function)
 
     def start(self):
         """Connect, and again whenever the link ends: poll() does the work, and raises nothing of the link's."""
         if self._ending:
             self.close()
-        self._tell_store()
         self._want(True)
 
     def connect(self, timeout_ms=10000):
@@ -178,7 +155,6 @@ class MQTTClient(Link):
             raise RuntimeError("connect() in a handler: use start()")
         self.close()
         self.connect_ms = timeout_ms
-        self._tell_store()
         self._want(False)
         while self.state != _CONNECTED:
             self.poll(timeout_ms)
@@ -224,14 +200,17 @@ class MQTTClient(Link):
 
     def _poll(self, timeout_ms):  # no alloc
         now = ticks_ms()
-        end = ticks_add(now, timeout_ms)
-        self._event = False
         engine = self._engine
-        sent = engine.writer.sent
-        idle = engine.idle()
+        if timeout_ms:
+            end = ticks_add(now, timeout_ms)
+            sent = engine.writer.sent
+            idle = engine.idle()
+        self._event = False
         while True:
             more = self._turn(now)
-            took = ticks_diff(ticks_ms(), now)
+            last = now
+            now = ticks_ms()
+            took = ticks_diff(now, last)
             if took > self.longest_ms:
                 self.longest_ms = took
             if self.watchdog:
@@ -240,7 +219,6 @@ class MQTTClient(Link):
                 return
             if sent != engine.writer.sent or idle != engine.idle():
                 return
-            now = ticks_ms()
             left = ticks_diff(end, now)
             if left <= 0:
                 return
@@ -251,6 +229,10 @@ class MQTTClient(Link):
     def _turn(self, now):  # no alloc
         more = self._step(now)
         engine = self._engine
+        store = self._store
+        if store and store.error:
+            self.tell(self.on_error, store.error)
+            store.error = None
         if engine.connected:
             if self._router.dirty and engine.can_request():
                 self._router.ask(engine)
@@ -262,7 +244,7 @@ class MQTTClient(Link):
                 self._offline = False
                 self.reconnects += 1
                 self._settled()
-                self._call(self.on_connect, self.session_present)
+                self.tell(self.on_connect, self.session_present)
         if self._ending:
             more = self._end(now) or more
         return more
@@ -279,7 +261,8 @@ class MQTTClient(Link):
                     return False
             else:
                 if engine.idle():
-                    engine.writer.end()
+                    engine.writer.ending = True
+                    engine.writer.put(0xE0)
                     return True
                 return False
         was_up = self.state == _CONNECTED
@@ -288,7 +271,7 @@ class MQTTClient(Link):
         if self._store:
             self._store.save()
         if was_up:
-            self._call(self.on_disconnect, None)
+            self.tell(self.on_disconnect, None)
         return False
 
     # -- messages
@@ -318,7 +301,8 @@ class MQTTClient(Link):
 
     def _flush(self):  # no alloc
         try:
-            self._engine.flush(ticks_ms())
+            if self._engine.connected:
+                self._engine.writer.flush(ticks_ms())
         except (MQTTError, OSError) as e:
             self._failure = e  # poll() tells
 
@@ -332,7 +316,7 @@ class MQTTClient(Link):
         else:
             packet_id = box.ids[slot]
             box.drop(slot)
-        self._call(self.on_drop, packet_id)
+        self.tell(self.on_drop, packet_id)
 
     def room(self):  # no alloc
         """How many messages publish() would accept now."""
@@ -377,29 +361,9 @@ class MQTTClient(Link):
         for item in filters if isinstance(filters, (list, tuple)) else (filters,):
             self._router.remove(item)
 
-    @property
-    def counters(self):
-        """What was counted since the start, as a dict made at each call."""
-        e = self._engine
-        return {
-            "received": e.received,
-            "sent": e.writer.sent,
-            "resent": e.resent,  # packets of an earlier link
-            "oversize": e.oversize,  # larger than rx: let go
-            "deferred": e.deferred,  # QoS 2 without room for its id: came again on a later link
-            "stray": e.stray,  # acks of an unknown packet id
-            "dropped": self.dropped,  # given up: by the policy of a full outbox, or
-            "dropped_offline": self.dropped_offline,  # these of them: at QoS 0 without a link
-            "bytes_in": e.bytes_in,  # modulo 2**30
-            "bytes_out": e.writer.bytes_out,
-            "reconnects": max(self.reconnects - 1, 0),
-            "longest_ms": self.longest_ms,  # of a poll, its sleep aside
-            "store_errors": self._store.errors if self._store else 0,
-        }
-
     # -- from below
 
-    def _call(self, function, what):  # no alloc
+    def tell(self, function, what):  # no alloc
         """Call what the user set; keep what it raises for the end of poll()."""
         self._event = True
         if function:
@@ -433,14 +397,6 @@ class MQTTClient(Link):
         if self._raise or not msg.again:  # for a message that is held poll(timeout_ms) goes on sleeping
             self._event = True
 
-    def got_ack(self, packet_id):  # no alloc
-        """The broker has a message of QoS 1 or 2."""
-        self._call(self.on_publish, packet_id)
-
-    def got_oversize(self, msg):  # no alloc
-        """A message came that does not fit rx, and was let go."""
-        self._call(self.on_oversize, msg)
-
     def got_answer(self, buf):
         """SUBACK or UNSUBACK came."""
         self._event = True
@@ -455,22 +411,12 @@ class MQTTClient(Link):
         """A link, or an attempt at one, ended; the next attempt is in `delay_ms`, if there will be one."""
         if reason and not self._keep and not self._pending():
             self._raise = reason
-        self._call(self.on_disconnect if was_up else self.on_error, reason)
+        self.tell(self.on_disconnect if was_up else self.on_error, reason)
         if not self._offline:
             self._offline = True
-            self._call(self.on_offline, reason)
+            self.tell(self.on_offline, reason)
         if self._pending() and not self._ending and self.on_reconnect:
             try:
                 self.on_reconnect(self.attempts + 1, delay_ms)
             except Exception as e:
                 self._failed(e)
-
-    def _store_error(self, error):
-        self._call(self.on_error, error)
-
-    def _tell_store(self):
-        """What failed while the store was loaded, before on_error could be set."""
-        if self._store and self._store.error:
-            error = self._store.error
-            self._store.error = None
-            self._store_error(error)

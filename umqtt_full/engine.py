@@ -44,7 +44,7 @@ class Engine:
 
     Memory: `rx` bytes for the packet being read, `slots` times `slot_size` for what is published,
     2 bytes for each of `qos2_ids`. Of `owner` it calls got_session(present), got_message(msg),
-    got_oversize(msg), got_ack(packet_id) and got_answer(codes).
+    got_answer(codes), and tell(function, what) with its on_publish or on_oversize.
     """
 
     def __init__(self, owner, protocol, connect, rx, slots, slot_size, qos2_ids):
@@ -66,6 +66,7 @@ class Engine:
         self.bytes_in = 0
         self.received = self.oversize = self.stray = self.resent = self.deferred = 0
         self.halt = False  # set in a handler: poll returns behind this packet
+        self._topic = None  # the last that was checked
         self.open(None, 0)
 
     # -- the link and the session
@@ -77,7 +78,7 @@ class Engine:
         self.stream = stream
         self.halt = True
         self.connected = False
-        self.writer.reset(now)
+        self.writer.reset(stream, now)
         self._head = self._length = self._pos = 0
         self._want = 2
         self.left = 0  # bytes of the packet that are neither in rx nor let go
@@ -96,7 +97,7 @@ class Engine:
         if present:
             self.resent += resent
         else:
-            self.ids.clear()
+            self.ids.count = 0
             if self.store:
                 self.store.rewrite()
         self.connected = self.writer.open = True
@@ -119,7 +120,7 @@ class Engine:
             more = self._read(now)
             if self.halt:
                 return True
-        writer.flush(self.stream, now)
+        writer.flush(now)
         self._watch(now, more or self.held)
         if self._deferring and not self.ids.count and not writer.control_n:
             raise MQTTError(_RECEIVE_MAXIMUM)  # the broker sends again what found no room
@@ -180,8 +181,8 @@ class Engine:
             raise MQTTError(_KEEP_ALIVE_TIMEOUT)
         if not writer.ping_n and self._ping_in(now) <= 0:
             self._pinging = True
-            writer.ping()
-            writer.flush(self.stream, now)
+            writer.ping_n = writer.put(0xC0)
+            writer.flush(now)
 
     # -- what the owner asks for
 
@@ -214,16 +215,14 @@ class Engine:
         """
         if not 0 <= qos <= 2:
             raise ValueError("qos: 0, 1 or 2")
-        check_topic(topic)
+        if topic is not self._topic:
+            check_topic(topic)
+            if isinstance(topic, bytes):  # it stays as it is
+                self._topic = topic
         size = self._protocol.publish_size(topic, n, qos) - n + here
         if size > self.outbox.size:
             raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (size, self.outbox.size))
         return size
-
-    def flush(self, now):  # no alloc
-        """Write what goes without waiting. Raises the stream's OSError."""
-        if self.connected:
-            self.writer.flush(self.stream, now)
 
     def can_request(self):  # no alloc
         """May SUBSCRIBE or UNSUBSCRIBE be asked for? One at a time, while rx holds no packet."""
@@ -246,7 +245,7 @@ class Engine:
     def _read(self, now):  # no alloc
         """Read one packet and act on it: False when it would block, or must not go on."""
         if self.writer.blocks():
-            self.writer.flush(self.stream, now)
+            self.writer.flush(now)
             if self.writer.blocks():
                 return False
         self.held = False
@@ -260,7 +259,7 @@ class Engine:
                 if not done:
                     self._more = done is None
                     return False
-            if not self._drain(now):
+            if self.left and not self._drain(now):
                 return False
             head = self._head
             self._head = self._pos = 0  # the next packet may come; rx stays as it is until then
@@ -338,19 +337,20 @@ class Engine:
             if 2 + (self.rx[0] << 8 | self.rx[1]) + (self._head & 6 and 2) > have:
                 return True  # not even topic and packet id fit
             self._protocol.parse_publish(msg, self.rx, self._head, self._length, have)
-            if self._is_new(msg) and not self._defers(msg) and self.sink.begin(msg):
+            if self._is_new(msg) and self.sink.begin(msg):
                 self._mode = _SUNK
         return True if self._mode == _PLAIN else self.sink.step(now)
 
     def _is_new(self, msg):  # no alloc
-        """Was it not delivered on an earlier link?"""
-        return msg.qos < 2 or not self.ids.replace(msg.packet_id, msg.packet_id)
-
-    def _defers(self, msg):  # no alloc
-        """Is there no room for its id? Then it is left to the next link, neither delivered nor acknowledged,
-        and all behind it likewise, to keep their order.
+        """Is it to be delivered? False where it was, on an earlier link; None where there is no room for its
+        id: then it is left to the next link, and all behind it likewise, to keep their order.
         """
-        return msg.qos == 2 and (self._deferring or self.ids.count == len(self.ids.table))
+        if msg.qos < 2:
+            return True
+        ids = self.ids
+        if ids.replace(msg.packet_id, msg.packet_id):
+            return False
+        return None if self._deferring or ids.count == len(ids.table) else True
 
     def _drain(self, now):  # no alloc
         """Read what does not fit rx and let it go, but for the packet id: True when it is through."""
@@ -397,7 +397,7 @@ class Engine:
             if did == _RELEASE:
                 self.writer.ack(0x62, packet_id)
             elif did == _DONE:
-                self._owner.got_ack(packet_id)
+                self._owner.tell(self._owner.on_publish, packet_id)
             elif did == _IGNORED:
                 self.stray += 1
             elif did == _WRONG:
@@ -424,7 +424,7 @@ class Engine:
         msg = self.message
         self._protocol.parse_publish(msg, self.rx, head, n, have)
         new = self._is_new(msg)
-        if new and self._defers(msg):
+        if new is None:
             self._deferring = True
             self.deferred += 1
             return
@@ -434,7 +434,7 @@ class Engine:
                 self.received += 1
             elif new and n > have:
                 self.oversize += 1
-                self._owner.got_oversize(msg)
+                self._owner.tell(self._owner.on_oversize, msg)
             elif new:
                 self.received += 1
                 self._owner.got_message(msg)

@@ -85,7 +85,16 @@ class Frames:
         self._op = 0  # of a control frame whose payload comes, else 0
         self._more = False  # amid a fragmented message
         self._over = False  # a close frame came, or will go out
-        self._shuffle()
+        # Masks come from the cipher RC4, because os.urandom() takes heap at each call.
+        key = os.urandom(256)
+        s = self._cipher
+        for i in range(256):
+            s[i] = i
+        j = 0
+        for i in range(256):
+            j = j + s[i] + key[i] & 255
+            s[i], s[j] = s[j], s[i]
+        self._i = self._j = 0
 
     # -- the face of a stream
 
@@ -162,34 +171,22 @@ class Frames:
             at = 4
         else:
             tx[1] = 0x80 | n
-        self._next_mask(tx, at)
-        _xor(tx, at + 4, buf, off, n, self._mask)
-        self._at = 0
-        self._end = at + 4 + n
-
-    def _shuffle(self):
-        """Key the source of masks: the cipher RC4, because os.urandom() takes heap at each call."""
-        key = os.urandom(256)
+        mask = self._mask
         s = self._cipher
-        for i in range(256):
-            s[i] = i
-        j = 0
-        for i in range(256):
-            j = j + s[i] + key[i] & 255
-            s[i], s[j] = s[j], s[i]
-        self._i = self._j = 0
-
-    def _next_mask(self, tx, at):  # no alloc
-        s = self._cipher
-        i, j = self._i, self._j
+        i = self._i
+        j = self._j
         for k in range(4):
             i = i + 1 & 255
             a = s[i]
             j = j + a & 255
             b = s[i] = s[j]
             s[j] = a
-            tx[at + k] = self._mask[k] = s[a + b & 255]
-        self._i, self._j = i, j
+            tx[at + k] = mask[k] = s[a + b & 255]
+        self._i = i
+        self._j = j
+        _xor(tx, at + 4, buf, off, n, mask)
+        self._at = 0
+        self._end = at + 4 + n
 
     def _farewell(self, low):
         """A close frame of status 0x300 + `low` is due."""
@@ -226,7 +223,24 @@ class Frames:
             return k
         n = head[1]
         if self._want == 2:
-            self._check(head[0], n)
+            first = head[0]
+            op = first & 15
+            wrong = None
+            if first & 0x70:
+                wrong = "reserved bits"
+            elif n > 127:
+                wrong = "masked frame"
+            elif op > 10 or 2 < op < 8:
+                wrong = "unknown opcode"
+            elif op & 8:
+                if first < 128 or n > _CONTROL_MAX:
+                    wrong = "control frame fragmented or too long"
+            elif op == 1:
+                wrong = "text frame"  # [MQTT-6.0.0-1]
+            elif (op == 0) != self._more:
+                wrong = "fragments out of order"
+            if wrong:
+                self._fail(wrong)
             if n > _CONTROL_MAX:
                 self._want = 4 if n == 126 else 10
                 return 1
@@ -244,24 +258,6 @@ class Frames:
         else:
             self._more = head[0] < 128
         return 1
-
-    def _check(self, head, n):  # no alloc
-        op = head & 15
-        if head & 0x70:
-            self._fail("reserved bits")
-        if n > 127:
-            self._fail("masked frame")
-        if op & 8:
-            if op > 10:
-                self._fail("unknown opcode")
-            if head < 128 or n > _CONTROL_MAX:
-                self._fail("control frame fragmented or too long")
-        elif op > 2:
-            self._fail("unknown opcode")
-        elif op == 1:
-            self._fail("text frame")  # [MQTT-6.0.0-1]
-        elif (op == 0) != self._more:
-            self._fail("fragments out of order")
 
     def _answer(self):  # no alloc
         """Read the payload of a control frame and answer it: 1, 0 at a close, None when it would block."""

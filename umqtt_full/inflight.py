@@ -48,7 +48,7 @@ class Outbox:
         self.streamed = _NONE  # the slot whose payload is not in it, see stream.py
         self.unsent = _NONE  # the first QUEUED
         self.quota = 0  # how many more of QoS 1 and 2 may be sent before one of them is done
-        self._unreleased = _NONE  # the first RELEASED whose PUBREL is to be sent again
+        self.unreleased = _NONE  # the first RELEASED whose PUBREL is to be sent again
         self.last_id = 0
 
     def take(self):  # no alloc
@@ -113,7 +113,7 @@ class Outbox:
                 self._append(_REL, slot, _RELEASED)
                 if self.store:
                     self.store.released(packet_id)
-            return _RELEASE if self._unreleased == _NONE else _LATER  # behind those of the last link
+            return _RELEASE if self.unreleased == _NONE else _LATER  # behind those of the last link
         if (kind == 7 and released) or (kind == 4 and not two):
             self.quota += 1
             self.drop(slot)
@@ -127,8 +127,8 @@ class Outbox:
             self.streamed = _NONE
         if self.unsent == slot:
             self.unsent = self.links[slot]
-        if self._unreleased == slot:
-            self._unreleased = self.links[slot]
+        if self.unreleased == slot:
+            self.unreleased = self.links[slot]
         self._unlink(_REL if self._state[slot] == _RELEASED else _MAIN, slot)
         self._state[slot] = _FREE
         self.ids[slot] = 0
@@ -170,20 +170,12 @@ class Outbox:
                 self.buf[first] &= 0xF7
             slot = self.links[slot]
         self.quota = WINDOW
-        slot = self._unreleased = heads[_REL]
+        slot = self.unreleased = heads[_REL]
         while slot != _NONE:
             self.quota -= 1
             count += 1
             slot = self.links[slot]
         return count
-
-    def next_release(self):  # no alloc
-        """The packet id of the next PUBREL that is to be sent again, 0 where there is none."""
-        slot = self._unreleased
-        if slot == _NONE:
-            return 0
-        self._unreleased = self.links[slot]
-        return self.ids[slot]
 
     def _append(self, chain, slot, state):  # no alloc
         self._state[slot] = state
@@ -212,26 +204,24 @@ class Ids:
     """The ids of inbound QoS 2 messages that were delivered and whose PUBREL is awaited: up to `size`."""
 
     def __init__(self, size):
-        self.table = array("H", [0] * size)  # 0 is a free place
-        self.count = 0
-
-    def clear(self):
-        """Forget all."""
-        for i in range(len(self.table)):
-            self.table[i] = 0
-        self.count = 0
+        self.table = array("H", [0] * size)
+        self.count = 0  # of them, at the start of the table
 
     def replace(self, old, new):  # no alloc
         """Put `new` where `old` is, False where it is not: (id, id) finds one, (0, id) adds it if there is
         room, (id, 0) forgets it.
         """
         ids = self.table
-        for i in range(len(ids)):
-            if ids[i] == old:
-                ids[i] = new
-                if not old:
-                    self.count += 1
-                elif not new:
-                    self.count -= 1
-                return True
-        return False
+        n = self.count
+        i = 0
+        while i < n and ids[i] != old:
+            i += 1
+        if i == (n if old else len(ids)):
+            return False
+        if not old:
+            self.count += 1
+        elif not new:
+            self.count = n - 1
+            new = ids[n - 1]
+        ids[i] = new
+        return True

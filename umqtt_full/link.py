@@ -49,14 +49,15 @@ class Link:
     lasted `stable_ms` begins that anew.
     """
 
+    gate = watchdog = None
+    connect_ms = 10000
+    retry_min_ms = 1000
+    retry_max_ms = 60000
+    stable_ms = 10000
+
     def __init__(self, servers):
         self._servers = servers
         self.server = 0  # the index of the one in use
-        self.gate = self.watchdog = None
-        self.connect_ms = 10000
-        self.retry_min_ms = 1000
-        self.retry_max_ms = 60000
-        self.stable_ms = 10000
         self.state = _OFFLINE
         self.reason = None  # why the last link, or attempt at one, ended: MQTTError, OSError, or None
         self.attempts = 0  # since a link was stable

@@ -15,28 +15,6 @@ _UNWANTED = const(4)
 _UNASKED = const(5)
 
 
-def matches(name, start, buf, off, end):  # no alloc
-    """Does the filter name[start:] match the topic buf[off:end]? [MQTT-4.7.1-1] [MQTT-4.7.2-1]"""
-    n = len(name)
-    if buf[off] == 36 and (name[start] == 43 or name[start] == 35):  # $SYS is not for wildcards
-        return False
-    while start < n:
-        c = name[start]
-        if c == 35:  # '#'
-            return True
-        if c == 43:  # '+'
-            while off < end and buf[off] != 47:
-                off += 1
-        elif off == end:  # a/# matches a
-            return c == 47 and start + 2 == n and name[start + 1] == 35
-        elif buf[off] == c:
-            off += 1
-        else:
-            return False
-        start += 1
-    return off == end
-
-
 class Subscription:
     """A filter (bytes), the QoS asked for, what the broker granted (0 to 2, 0x80 refused, None yet unknown)."""
 
@@ -51,6 +29,32 @@ class Subscription:
         if name.startswith(b"$share/"):
             self.start = name.find(b"/", 7) + 1
         self.plain = not self.start and name.find(b"+") < 0 and name.find(b"#") < 0
+
+    def matches(self, buf, end):  # no alloc
+        """Does it match the topic buf[2:end]? [MQTT-4.7.1-1] [MQTT-4.7.2-1]"""
+        name = self.filter
+        n = len(name)
+        off = 2
+        if self.plain:
+            return n == end - off and buf.find(name, off, end) == off
+        start = self.start
+        if buf[off] == 36 and (name[start] == 43 or name[start] == 35):  # $SYS is not for wildcards
+            return False
+        while start < n:
+            c = name[start]
+            if c == 35:  # '#'
+                return True
+            if c == 43:  # '+'
+                while off < end and buf[off] != 47:
+                    off += 1
+            elif off == end:  # a/# matches a
+                return c == 47 and start + 2 == n and name[start + 1] == 35
+            elif buf[off] == c:
+                off += 1
+            else:
+                return False
+            start += 1
+        return off == end
 
 
 class Router:
@@ -145,14 +149,9 @@ class Router:
         """Call the handler of each filter that matches; False if there is none."""
         found = False
         for sub in self._subs:
-            if sub.handler:
-                if sub.plain:
-                    hit = msg.topic_is(sub.filter)
-                else:
-                    hit = matches(sub.filter, sub.start, msg._rx, 2, msg._topic_end)
-                if hit:
-                    found = True
-                    sub.handler(msg)
+            if sub.handler and sub.matches(msg._rx, msg._topic_end):
+                found = True
+                sub.handler(msg)
         return found
 
     def _get(self, name):

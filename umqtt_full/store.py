@@ -33,7 +33,7 @@ _PATIENCE = const(16)  # after a failure so many records pass before the log is 
 class Store:
     """The log; a subclass says where its bytes are. `bound`: bytes from which on it is written anew.
 
-    A failure of the medium is counted in `errors` and told to on_error(exception); the client goes on from
+    A failure of the medium is counted in `errors` and told to the client's on_error; it goes on from
     RAM, and later records try to write everything anew. `writes`: records made durable one by one, `rewrites`:
     new logs, `lost`: messages and ids of the log that there is no room for.
     """
@@ -50,8 +50,7 @@ class Store:
         self.server = 0  # index in the list of servers
         self.subscribed = 0  # checksum of what the session is subscribed to
         self.errors = self.writes = self.rewrites = self.lost = 0
-        self.on_error = None
-        self.error = None  # the last that on_error was not there for
+        self.error = None  # the last, until the client has told it
 
     # -- the interface: load, put, drop
 
@@ -155,9 +154,8 @@ class Store:
             self._n = len(_MAGIC)
             self._write(_MAGIC)
             self._record(_META, box.last_id, self._meta())
-            for packet_id in engine.ids.table:
-                if packet_id:
-                    self._record(_ID, packet_id)
+            for i in range(engine.ids.count):
+                self._record(_ID, engine.ids.table[i])
             for chain in (1, 0):  # what was released was published first
                 slot = box.heads[chain]
                 while slot != _NONE:
@@ -222,14 +220,14 @@ class Store:
             self.server = data[0]
             self.subscribed = int.from_bytes(data[1:5], "big")
             if own_id:
-                engine.connect.client_id = bytes(data[5:])
+                engine.connect.fields[0] = bytes(data[5:])
 
     def _packet(self, slot):
         box = self._engine.outbox
         return memoryview(box.buf)[slot * box.size : slot * box.size + box.lengths[slot]]
 
     def _meta(self):
-        return bytes([self.server]) + self.subscribed.to_bytes(4, "big") + self._engine.connect.client_id
+        return bytes([self.server]) + self.subscribed.to_bytes(4, "big") + self._engine.connect.fields[0]
 
     def _record(self, kind, key, data=b""):
         head = bytearray(_HEAD)
@@ -248,10 +246,7 @@ class Store:
         """The medium failed, or what it holds is no good: go on without it, say so, and try again later."""
         self._good = False
         self.errors += 1
-        if self.on_error:
-            self.on_error(error)
-        else:
-            self.error = error
+        self.error = error
 
 
 class FileStore(Store):

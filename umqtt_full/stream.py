@@ -6,7 +6,7 @@
 from micropython import const
 
 from .errors import MQTTError, MQTTFull
-from .router import Subscription, matches
+from .router import Subscription
 from .wire import to_bytes
 
 _NONE = const(255)
@@ -96,7 +96,7 @@ class Streams:
     def begin(self, msg):
         """A message comes: True if it is for one of our handlers."""
         for sub in self._subs:
-            if matches(sub.filter, sub.start, msg._rx, 2, msg._topic_end):
+            if sub.matches(msg._rx, msg._topic_end):
                 self._sub = sub
                 self.message = msg
                 self.length = len(msg)

@@ -1,11 +1,10 @@
 # TLS: the server of net.py whose stream is encrypted. The handshake goes on inside readinto() and write().
 #
 # The stream is the port's own TLS socket, so nothing of ours stands between it and the engine. What it
-# raises is put in words at one place, explain(), which the link asks.
+# raises is put in words by explain(), which the link asks; see tlserror.py.
 import gc
-import time
 from binascii import a2b_base64
-from errno import ECONNRESET, ENOMEM
+from errno import ENOMEM
 
 from micropython import const
 
@@ -19,37 +18,7 @@ except ImportError:
 if hasattr(tls, "SSLSocket"):
     from ._cpython import tls
 
-_YEAR = const(2025)  # a clock before it was not set: boards begin at 2000, 2015 or 2021
-_NEEDED = const(20480)  # bytes: the buffers, 16 KiB in and 4 KiB out
-
-# mbedtls's numbers; they are not in the modules
-_NO_RECORD = const(-0x7200)
-_EOF = const(-0x7280)
-_ALERT = const(-0x7780)
-_CUT = (-0x7280, ECONNRESET, 32)  # the end of the stream; 32 is EPIPE, which not every errno has
-
-# What mbedtls says of a certificate; the gravest first.
-_NAMES = (
-    ("trusted", "unknown CA"),
-    ("match", "wrong host name"),
-    ("expired", "certificate expired"),
-    ("future", "certificate not yet valid"),
-    ("certificate", "certificate refused"),
-)
-
-
-class TLSError(OSError):
-    """TLS failed. `name` says why, in words; `raw` what the port says: a number, a text, or both.
-
-    Names: "clock not set", "unknown CA", "wrong host name", "certificate expired", "certificate not yet valid",
-    "certificate refused", "not a TLS port", "no common cipher", "broker wants a client certificate",
-    "client certificate refused", "pre-shared key refused", "not enough contiguous memory", "TLS failed".
-    """
-
-    def __init__(self, name, raw):
-        super().__init__("%s (%s)" % (name, raw))
-        self.name = name
-        self.raw = raw
+_EOF = const(-0x7280)  # mbedtls's number; it is not in the modules
 
 
 def _ders(data):
@@ -59,11 +28,6 @@ def _ders(data):
             data = file.read()
     parts = data.split(b"-----")
     return [a2b_base64(part) for part in parts[2::4]] or [data]
-
-
-def _out_of_memory(e):
-    free = gc.mem_free() if hasattr(gc, "mem_free") else "?"
-    return TLSError("not enough contiguous memory", "%s: needs %d bytes, free %s" % (e, _NEEDED, free))
 
 
 class TLS(TCP):
@@ -97,7 +61,7 @@ class TLS(TCP):
         self._cert = cert
         self._psk = psk
         self._answered = False  # has the broker shown its certificate?
-        self._socket = None
+        self._socket = None  # below the stream
         if not context:
             context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
             self._fill(context, ca, cert, key, insecure_no_verification, psk)
@@ -137,46 +101,26 @@ class TLS(TCP):
         self._socket = None
         gc.collect()  # for the largest piece
         self._answered = False
-        stream = self._socket = super().open()
+        stream = super().open()
         try:
-            return self._context.wrap_socket(
+            secure = self._context.wrap_socket(
                 stream, server_hostname=self._name, do_handshake_on_connect=False
             )
-        except (OSError, MemoryError) as e:
+        except (OSError, MemoryError):
             stream.close()
-            raise _out_of_memory(e) if isinstance(e, MemoryError) or e.errno == ENOMEM else e
+            raise
+        self._socket = stream
+        return secure
 
     def explain(self, e, handshaking):
         """What the stream, or open(), raised: a TLSError where it is TLS's, else the error itself."""
-        if isinstance(e, TLSError) or not isinstance(e, (OSError, ValueError)):
+        mine = self._socket is None and isinstance(e, MemoryError)  # out of open()
+        if not mine and not isinstance(e, (OSError, ValueError)):
             return e
-        number = e.args[0] if e.args else 0
-        text = str(e).strip()
-        name = ""
-        if isinstance(e, ValueError):
-            for word, name in _NAMES:
-                if word in text:
-                    break
-            else:
-                return e
-            if word == "future" and time.gmtime()[0] < _YEAR:
-                name = "clock not set"
-        elif "ALLOC_FAILED" in text:
-            e = _out_of_memory(e)
-        elif number == _ALERT or handshaking and self._answered and number in _CUT:
-            name = self._refused()
-        elif handshaking and (number == _NO_RECORD or number in _CUT):
-            name = "not a TLS port"
-        elif isinstance(number, int) and number < -256:
-            name = "TLS failed"
-        if handshaking and number != _EOF:
+        if handshaking and self._socket and e.args[:1] != (_EOF,):
             self._socket.close()  # what fails in the handshake lets go of it without closing it
-        return TLSError(name, text) if name else e
-
-    def _refused(self):
-        """What an alert says: its number is not told."""
-        if self._psk:
-            return "pre-shared key refused"
-        if self._cert:
-            return "client certificate refused"
-        return "broker wants a client certificate" if self._answered else "no common cipher"
+        try:
+            from .tlserror import explain
+        except MemoryError:
+            return OSError(ENOMEM, "no memory to say why")
+        return explain(e, handshaking, self._answered, self._cert, self._psk)

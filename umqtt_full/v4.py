@@ -6,7 +6,7 @@
 from micropython import const
 
 from .errors import MQTTError
-from .wire import check_string, check_topic, put_field, put_u16, put_varint, to_bytes, utf8_ok, varint_size
+from .wire import check_string, check_topic, put_field, put_u16, put_varint, to_bytes, utf8_ok
 
 _MALFORMED = const(0x81)
 _PROTOCOL_ERROR = const(0x82)
@@ -22,55 +22,45 @@ class Connect:
     """The fields of CONNECT. Bad ones raise ValueError. Strings may be str or bytes."""
 
     def __init__(self, client_id, user=None, password=None, keepalive=60, clean=True, level=4):
-        self.client_id = to_bytes(client_id)
-        self.user = None if user is None else to_bytes(user)
-        self.password = None if password is None else to_bytes(password)
-        self.keepalive = keepalive
-        self.clean = clean
-        self.level = level
-        self.will_topic = None
-        self.will_payload = None
-        self._will_flags = 0
-        self.held = False  # 3.1: was there a session? A store knows of an earlier one
         if level not in (3, 4):
             raise ValueError("level: 3 (MQTT 3.1) or 4 (3.1.1)")
         if not 0 <= keepalive <= 65535:
             raise ValueError("keepalive: 0 to 65535 seconds")
         if password is not None and user is None:  # [MQTT-3.1.2-22]
             raise ValueError("password without user")
-        if not self.client_id and not clean:  # [MQTT-3.1.3-7]
+        self.keepalive = keepalive
+        self.clean = clean
+        self.level = level
+        self.held = False  # 3.1: was there a session? A store knows of an earlier one
+        # client id, topic and payload of the will, user, password: in the order of the payload [MQTT-3.1.3-1]
+        self.fields = [to_bytes(client_id), None, None, to_bytes(user), to_bytes(password)]
+        n = len(self.fields[0])
+        if not n and not clean:  # [MQTT-3.1.3-7]
             raise ValueError("an empty client_id needs clean=True")
-        if level == 3 and not 1 <= len(self.client_id) <= 23:
+        if level == 3 and not 1 <= n <= 23:
             raise ValueError("client_id: 1 to 23 bytes in MQTT 3.1")
-        check_string(self.client_id, "client_id")
-        if user is not None:
-            check_string(self.user, "user")
-        if password is not None and len(self.password) > 65535:
-            raise ValueError("password: too long")
+        check_string(self.fields[0], "client_id")
+        check_string(self.fields[3] or b"", "user")
+        self._flags = (2 if clean else 0) | (0 if user is None else 128) | (0 if password is None else 64)
 
     def will(self, topic, payload, qos, retain):
-        """Set the will: `qos` 0 to 2, `payload` up to 65,535 bytes."""
+        """Set the will: `qos` 0 to 2."""
         topic = to_bytes(topic)
-        payload = to_bytes(payload)
         check_topic(topic)
-        if len(payload) > 65535:
-            raise ValueError("will: payload too long")
         if not 0 <= qos <= 2:  # [MQTT-3.1.2-14]
             raise ValueError("qos: 0, 1 or 2")
-        self.will_topic = topic
-        self.will_payload = payload
-        self._will_flags = 4 | qos << 3 | (32 if retain else 0)
-
-    def _fields(self):
-        """The strings of the payload, in their order. [MQTT-3.1.3-1]"""
-        fields = (self.client_id, self.will_topic, self.will_payload, self.user, self.password)
-        return [field for field in fields if field is not None]
+        self.fields[1] = topic
+        self.fields[2] = to_bytes(payload)
+        self._flags = self._flags & 0xC2 | 4 | qos << 3 | (32 if retain else 0)
 
     def size(self):
-        """Bytes of the packet behind its fixed header, which takes up to five more."""
+        """Bytes of the packet behind its fixed header, which takes up to five more. Raises ValueError."""
         n = 12 if self.level == 3 else 10
-        for field in self._fields():
-            n += 2 + len(field)
+        for field in self.fields:
+            if field is not None:
+                n += 2 + len(field)
+                if len(field) > 65535:
+                    raise ValueError("CONNECT: a field of more than 65535 bytes")
         return n
 
     def encode(self, buf):
@@ -78,17 +68,11 @@ class Connect:
         buf[0] = 0x10
         off = put_field(buf, put_varint(buf, 1, self.size()), b"MQIsdp" if self.level == 3 else b"MQTT")
         buf[off] = self.level
-        flags = self._will_flags
-        if self.clean:
-            flags |= 2
-        if self.user is not None:
-            flags |= 128
-        if self.password is not None:
-            flags |= 64
-        buf[off + 1] = flags
+        buf[off + 1] = self._flags
         off = put_u16(buf, off + 2, self.keepalive)
-        for field in self._fields():
-            off = put_field(buf, off, field)
+        for field in self.fields:
+            if field is not None:
+                off = put_field(buf, off, field)
         return off
 
     def connack(self, buf, n):
@@ -124,8 +108,8 @@ def check(head, n):  # no alloc
 
 def publish_size(topic, n, qos):  # no alloc
     """Bytes of a whole PUBLISH with a payload of `n` bytes."""
-    n += 2 + len(topic) + (2 if qos else 0)
-    return 1 + varint_size(n) + n
+    n += len(topic) + (4 if qos else 2)
+    return n + (2 if n < 128 else 3 if n < 16384 else 4 if n < 2097152 else 5)
 
 
 def publish(buf, off, topic, n, qos, retain, packet_id):  # no alloc

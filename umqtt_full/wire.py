@@ -1,11 +1,6 @@
 # The atoms of a packet: lengths, strings, UTF-8. Nothing here knows a packet, and nothing allocates.
 
 
-def varint_size(value):  # no alloc
-    """Bytes that the length `value` takes: 1 to 4."""
-    return 1 if value < 128 else 2 if value < 16384 else 3 if value < 2097152 else 4
-
-
 def put_varint(buf, off, value):  # no alloc
     """Write `value` (0 to 268,435,455) at `off` in 7-bit groups; return the offset behind it."""
     while value > 127:
@@ -44,26 +39,23 @@ def put_field(buf, off, data):  # no alloc
 
 def utf8_ok(buf, off, end):  # no alloc
     """Is buf[off:end] well-formed UTF-8 without U+0000 and surrogates? [MQTT-1.5.3-1] [MQTT-1.5.3-2]"""
+    more = low = high = 0
     while off < end:
         b = buf[off]
         off += 1
-        if 0 < b < 0x80:
-            continue
-        if 0xC2 <= b <= 0xDF:
-            more, low, high = 1, 0x80, 0xBF
-        elif 0xE0 <= b <= 0xEF:  # neither overlong nor a surrogate
-            more, low, high = 2, 0xA0 if b == 0xE0 else 0x80, 0x9F if b == 0xED else 0xBF
-        elif 0xF0 <= b <= 0xF4:  # neither overlong nor past U+10FFFF
-            more, low, high = 3, 0x90 if b == 0xF0 else 0x80, 0x8F if b == 0xF4 else 0xBF
-        else:
-            return False
-        while more:
-            if off >= end or not low <= buf[off] <= high:
+        if more:
+            if not low <= b <= high:
                 return False
-            low, high = 0x80, 0xBF
-            off += 1
             more -= 1
-    return True
+            low = 0x80
+            high = 0xBF
+        elif not 0 < b < 0x80:
+            if not 0xC2 <= b <= 0xF4:
+                return False
+            more = 1 if b < 0xE0 else 2 if b < 0xF0 else 3
+            low = 0xA0 if b == 0xE0 else 0x90 if b == 0xF0 else 0x80  # nothing overlong
+            high = 0x9F if b == 0xED else 0x8F if b == 0xF4 else 0xBF  # no surrogate, nothing past U+10FFFF
+    return not more
 
 
 def to_bytes(value):
@@ -87,10 +79,8 @@ def check_topic(topic):  # no alloc
 def check_filter(name):
     """Raise ValueError unless `name` (bytes) is a topic filter. [MQTT-4.7.1-2] [MQTT-4.7.1-3]"""
     check_string(name, "filter")
-    levels = name.split(b"/")
-    last = levels.pop()
-    for level in levels:
-        if level != b"+" and (b"+" in level or b"#" in level):
-            raise ValueError("filter: a wildcard must fill its level, # the last one")
-    if not name or (last not in (b"+", b"#") and (b"+" in last or b"#" in last)):
-        raise ValueError("filter: empty, or a wildcard that does not fill its level")
+    wrong = not name or b"#" in name[:-1]
+    for level in name.split(b"/"):
+        wrong = wrong or len(level) > 1 and (b"+" in level or b"#" in level)
+    if wrong:
+        raise ValueError("filter: empty, or a wildcard that does not fill its level, # the last one")

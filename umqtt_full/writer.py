@@ -5,7 +5,7 @@
 # go out in one write.
 from micropython import const
 
-from .wire import get_varint, put_u16
+from .wire import put_u16
 
 _NONE = const(255)  # no slot
 _ACKS = const(64)  # bytes of acks that may wait to be written
@@ -25,23 +25,23 @@ class Writer:
         self._outbox = outbox
         self._control = bytearray(_ACKS + 4)  # PINGREQ and DISCONNECT always have room
         self.source = None  # of the payload of the slot `streamed`, see stream.py
-        self.trace = None  # called with (True, first byte, length) for each packet that went out
+        self.trace = None  # see trace.py
         self.sent = 0  # PUBLISH packets written
         self.bytes_out = 0
-        self.reset(0)
+        self.reset(None, 0)
 
-    def reset(self, now):
+    def reset(self, stream, now):
         """A link begins."""
+        self._stream = stream
         self.busy = _NOTHING  # is a packet being written?
         self.slot = _NONE  # the one it comes from
         self._buf = None
-        self._off = self._left = 0
-        self._from = 0
+        self._off = self._left = self._from = 0
         self.control_n = 0  # bytes of acks and the like that wait, or are being written
         self.request_n = 0  # set it: a packet of so many bytes lies in rx, which is the writer's until it is 0
-        self.ping_n = 0  # not 0: PINGREQ waits
+        self.ping_n = 0  # not 0: PINGREQ waits, up to here
         self.open = False  # may the outbox be written? From CONNACK on
-        self.ending = False  # DISCONNECT is the last
+        self.ending = False  # DISCONNECT was put: nothing may follow it
         self.ended = False  # and went out
         self.out_ms = now  # the last packet was written
         self.moved_ms = now  # the last byte was
@@ -56,19 +56,15 @@ class Writer:
         n = put_u16(self._control, self.control_n, head << 8 | 2)
         self.control_n = put_u16(self._control, n, packet_id)
 
-    def ping(self):  # no alloc
-        """PINGREQ."""
-        self.control_n = self.ping_n = put_u16(self._control, self.control_n, 0xC000)
+    def put(self, head):  # no alloc
+        """PINGREQ (0xC0) or DISCONNECT (0xE0), behind what waits: return where it ends."""
+        self.control_n = put_u16(self._control, self.control_n, head << 8)
+        return self.control_n
 
-    def end(self):
-        """DISCONNECT after the packet being written and the acks; nothing may follow it."""
-        self.ending = True
-        self.control_n = put_u16(self._control, self.control_n, 0xE000)
-
-    def flush(self, stream, now):  # no alloc
-        """Write until there is nothing left or `stream` would block."""
+    def flush(self, now):  # no alloc
+        """Write until there is nothing left or the stream would block. Raises the stream's OSError."""
         while self.busy or self._choose(now):
-            n = stream.write(self._buf, self._off, self._left)
+            n = self._stream.write(self._buf, self._off, self._left)
             if not n:
                 return
             self.moved_ms = now
@@ -82,11 +78,9 @@ class Writer:
         """Begin the next packet, or the acks that have gathered; False where there is nothing."""
         box = self._outbox
         live = self.open and not self.ending
-        while live and not self.blocks():
-            packet_id = box.next_release()
-            if not packet_id:
-                break
-            self.ack(0x62, packet_id)
+        while live and box.unreleased != _NONE and not self.blocks():
+            self.ack(0x62, box.ids[box.unreleased])
+            box.unreleased = box.links[box.unreleased]
         off = 0
         if self.request_n:
             self.busy = _REQUEST
@@ -125,7 +119,7 @@ class Writer:
         self.slot = _NONE
         self.out_ms = now
         if self.trace:
-            self._tell(what, slot)
+            self.trace(what, slot)
         if what == _SLOT:
             self.sent += 1
             self._outbox.written(slot)
@@ -139,18 +133,3 @@ class Writer:
             if end == self.control_n:  # nothing was added meanwhile
                 self._from = self.control_n = 0
                 self.ended = self.ending
-
-    def _tell(self, what, slot):
-        """Trace what was written: one packet, or acks and the like of two or four bytes each."""
-        buf = self._buf
-        if what != _CONTROL:
-            at = 0
-            if what != _REQUEST:
-                buf = self._outbox.buf
-                at = slot * self._outbox.size
-            self.trace(True, buf[at], get_varint(buf, at + 1))
-            return
-        at = self._from
-        while at < self._off:
-            self.trace(True, buf[at], buf[at + 1])
-            at += 2 + buf[at + 1]

@@ -45,16 +45,17 @@ class WebSocket:
         self._request(path, self.headers, "")
 
     def _request(self, path, headers, key):
-        lines = ["GET %s HTTP/1.1" % path, "Host: " + self.host]
-        lines += ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
-        lines += ["Sec-WebSocket-Protocol: mqtt", "Sec-WebSocket-Key: " + key]
-        lines += ["%s: %s" % (name, headers[name]) for name in headers]
-        for line in lines:
-            if "\r" in line or "\n" in line:
-                raise ValueError("websocket: a line end in a header")
+        text = "GET %s HTTP/1.1\r\nHost: %s\r\n" % (path, self.host)
+        text += "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        text += "Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Key: %s\r\n" % key
+        for name in headers:
+            text += "%s: %s\r\n" % (name, headers[name])
+        n = 7 + len(headers)
+        if text.count("\n") != n or text.count("\r") != n:
+            raise ValueError("websocket: a line end in a header")
         if not path.startswith("/") or " " in path:
             raise ValueError("websocket: path")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+        return (text + "\r\n").encode()
 
     def open(self):
         """Begin to connect and return the stream. Raises OSError, and what `sign` raises."""

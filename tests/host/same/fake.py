@@ -81,10 +81,13 @@ class Recorder:
     def got_session(self, present):
         self.events.append(("session", present))
 
-    def got_oversize(self, msg):
+    def tell(self, function, what):
+        function(what)
+
+    def on_oversize(self, msg):
         self.events.append(("oversize", len(msg), msg.qos))
 
-    def got_ack(self, packet_id):
+    def on_publish(self, packet_id):
         self.events.append(("done", packet_id))
 
     def got_answer(self, buf):

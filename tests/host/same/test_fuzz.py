@@ -65,7 +65,8 @@ def check_sound(recorder):
     assert len(engine.rx) == RX + 64 and len(engine.writer._control) == 68
     assert len(box.buf) == box.slots * box.size
     assert 0 <= engine.ids.count <= len(engine.ids.table)
-    assert engine.ids.count == sum(1 for packet_id in engine.ids.table if packet_id)
+    ids = set(engine.ids.table[: engine.ids.count])
+    assert len(ids) == engine.ids.count and 0 not in ids
 
 
 def attack(seed, table):

@@ -2,6 +2,7 @@
 from fake import error
 
 from umqtt_full import net
+from umqtt_full.url import parse
 
 
 class FakeNet:
@@ -64,7 +65,7 @@ def test_a_url_gives_its_parts():
         ("ws://h:8080/mqtt", (None, None, False, True, "h", 8080, "/mqtt")),
         ("wss://u:p@h/a/b?x=1&y=/z:@", (b"u", b"p", True, True, "h", 443, "/a/b?x=1&y=/z:@")),
     ):
-        assert net.parse_url(url) == found, url
+        assert parse(url) == found, url
 
 
 def test_a_bad_url_is_refused_by_the_part_that_is_wrong():
@@ -86,7 +87,7 @@ def test_a_bad_url_is_refused_by_the_part_that_is_wrong():
         ("mqtt://u:p%@h", "user"),
         ("mqtt://h/path", "path"),
     ):
-        e = error(net.parse_url, url)
+        e = error(parse, url)
         assert isinstance(e, ValueError) and part in str(e), url
 
 

@@ -12,8 +12,9 @@ def by_writer(act):
     """What a Writer sends for an ack and the like."""
     stream = fake.Stream()
     writer = Writer(None, Outbox(1, 16))
+    writer.reset(stream, 0)
     act(writer)
-    writer.flush(stream, 0)
+    writer.flush(0)
     return stream.sent()
 
 
@@ -71,8 +72,8 @@ def encode(row):
     if cmd in ACKS:
         return by_writer(lambda writer: writer.ack(ACKS[cmd], row["messageId"]))
     if cmd == "pingreq":
-        return by_writer(lambda writer: writer.ping())
-    return by_writer(lambda writer: writer.end())
+        return by_writer(lambda writer: writer.put(0xC0))
+    return by_writer(lambda writer: writer.put(0xE0))
 
 
 def test_each_packet_is_written_as_the_table_says():

@@ -3,7 +3,7 @@ import fake
 from fake import error
 
 from umqtt_full import MQTTFull
-from umqtt_full.router import Router, matches
+from umqtt_full.router import Router, Subscription
 
 # [MQTT-4.7.1-1] to [MQTT-4.7.3-3]
 MATCHES = (
@@ -48,7 +48,7 @@ MATCHES = (
 def test_filters_match_topics_as_the_specification_says():
     for name, topic, match in MATCHES:
         buf = b"??" + topic.encode() + b"/behind"
-        assert matches(name.encode(), 0, buf, 2, 2 + len(topic.encode())) == match, (name, topic)
+        assert Subscription(name.encode()).matches(buf, 2 + len(topic.encode())) == match, (name, topic)
 
 
 def calls(names, topic):

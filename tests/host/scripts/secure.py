@@ -5,9 +5,9 @@ import os
 import sys
 import time
 
-from umqtt_full import MQTTClient
-from umqtt_full import tls as module
-from umqtt_full.tls import TLS, TLSError
+from umqtt_full import MQTTClient, tlserror
+from umqtt_full.tls import TLS
+from umqtt_full.tlserror import TLSError
 
 MICROPYTHON = sys.implementation.name == "micropython"
 
@@ -167,9 +167,9 @@ def failures(s):
     )
     for case, server in cases:
         s.say("%s: %s" % (case, p_fails(s, server)))
-    module.time = Boot
+    tlserror.time = Boot
     s.say("clock at 2021: %s" % p_fails(s, p.server(3)))
-    module.time = time
+    tlserror.time = time
 
 
 def what_can_not_work(s):
@@ -210,6 +210,7 @@ def no_memory(s):
         full.error = error
         assert p_fails(s, p.server(context=full)) == "not enough contiguous memory"
     server = p.server()
+    server.open().close()
     e = server.explain(OSError(-0x7F00, "MBEDTLS_ERR_SSL_ALLOC_FAILED"), False)
     assert e.name == "not enough contiguous memory" and "20480 bytes" in str(e), e
     others = OSError(-2), OSError(104), OSError("text"), OSError(), ValueError("mine"), MemoryError(), KeyError(1)

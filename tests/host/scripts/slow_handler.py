@@ -29,7 +29,7 @@ def run(server, name, count, each_ms, rest_ms):
         if head == 0xC0 and client._engine.held:
             pings[0] += 1
 
-    client._engine.writer.trace = trace
+    client.trace(trace)
     client.on_disconnect = downs.append
     client.on(name + "/n", on_number, 1)
     client.start()
