@@ -12,8 +12,8 @@ LAYERS = (
     ("wire", "errors", "message"),
     ("v4", "v5", "props"),
     ("engine", "inflight", "writer"),
-    ("net", "tls", "ws", "frames"),
-    ("link", "router", "store", "stream"),
+    ("net", "tls", "tlserror", "ws", "frames"),
+    ("link", "router", "store", "stream", "url", "ident", "counters", "trace"),
     ("client", "aio"),
     ("simple", "robust", "__main__"),
 )
@@ -21,9 +21,9 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 PROTOCOL = 2  # layers up to this one never see a socket
 SYSTEM = {"socket", "ssl", "tls", "asyncio", "network", "machine", "os", "select"}
 BOARD = {"network", "machine", "esp32", "rp2"}
-UNIQUE_ID = ("client", "machine")  # the one exception: a client id where the application gives none
+UNIQUE_ID = ("ident", "machine")  # the one exception: a client id where the application gives none
 STAND_INS = "_cpython"
-STAND_IN_USERS = ("__init__", "net", "tls")
+STAND_IN_USERS = ("__init__", "net", "tls", "aio")
 INIT_MAY = ("client", "errors", STAND_INS)
 
 
