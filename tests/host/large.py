@@ -1,4 +1,4 @@
-"""Large payloads: what they hold, the scripts that move them, and a broker behind WebSocket.
+"""Large payloads: what they hold, the scripts that move them, and brokers behind TCP, TLS and WebSocket.
 
 Rule: a payload's blocks of 256 bytes begin with their offset, so none can be missing, doubled or misplaced
 without a trace in the SHA-256.
@@ -9,9 +9,11 @@ import socket
 import subprocess
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import brokers
+import certificates
 import env
 import mp
 import near
@@ -19,6 +21,7 @@ import pytest
 
 MIB = 1 << 20
 TAIL = 77  # no payload ends with a block
+HEAP = {"tcp": "64k", "tls": "80k", "ws": "80k"}  # of a board; the code of TLS or WebSocket takes the rest
 
 # Without the threshold, what the import leaves behind is collected only when the heap is full, and by then
 # the modules lie all over it.
@@ -71,16 +74,21 @@ class Board(mp.MicroPython):
 
 @contextmanager
 def websocket_before(port):
-    """A server that speaks WebSocket and passes on, both ways, to a broker; gives its port."""
+    """A server that speaks WebSocket and passes on, both ways, to a broker; gives its port.
+
+    mosquitto 2.0.11 sends no more than 40 kB/s over WebSocket by itself.
+    """
     server = pytest.importorskip("websockets.sync.server", reason="websockets is not installed")
+    from websockets.exceptions import ConnectionClosed
 
     def serve(link):
-        with socket.create_connection(("127.0.0.1", port)) as broker:
+        with socket.create_connection(("127.0.0.1", port)) as broker, suppress(ConnectionClosed, OSError):
 
             def back():
-                while data := broker.recv(4096):
-                    link.send(data)
-                link.close()
+                with suppress(ConnectionClosed, OSError):
+                    while data := broker.recv(4096):
+                        link.send(data)
+                    link.close()
 
             threading.Thread(target=back, daemon=True).start()
             for data in link:
@@ -93,3 +101,38 @@ def websocket_before(port):
         yield listening.socket.getsockname()[1]
         listening.shutdown()
         thread.join(10)
+
+
+class Over:
+    """How a board gets to `broker`: by "tcp", "tls" or "ws" to `port`, or to that of a proxy before it."""
+
+    def __init__(self, name, broker, port, server, imports=""):
+        self.name, self.broker, self.port = name, broker, port
+        self._server, self._imports = server, imports
+
+    def board(self, script, port, *arguments):
+        server = self._server.format(port=port)
+        return Board(script, server, *arguments, heapsize=HEAP[self.name], imports=self._imports)
+
+
+@contextmanager
+def over(name, folder):
+    """A broker that is reached so; `folder` is for its files."""
+    if brokers.Mosquitto.available():
+        pytest.skip(brokers.Mosquitto.available())
+    if name == "tls":
+        if certificates.unavailable():
+            pytest.skip(certificates.unavailable())
+        certificates.Authority(folder).issue("server", "127.0.0.1")
+        port = brokers.free_port()
+        with brokers.Mosquitto(settings=brokers.tls_listener(port, folder, "server")) as broker:
+            server = f"TLS('127.0.0.1', {{port}}, ca='{folder}/ca.crt.der')"
+            yield Over(name, broker, port, server, "from umqtt_full.tls import TLS")
+        return
+    with brokers.Mosquitto() as broker:
+        if name == "tcp":
+            yield Over(name, broker, broker.port, "'mqtt://127.0.0.1:{port}'")
+            return
+        imports = "from umqtt_full.net import TCP\nfrom umqtt_full.ws import WebSocket"
+        with websocket_before(broker.port) as port:
+            yield Over(name, broker, port, "WebSocket(TCP('127.0.0.1', {port}), '127.0.0.1')", imports)

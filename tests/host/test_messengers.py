@@ -16,19 +16,19 @@ import pytest
 from process import Process, clean_env
 from proxy import Fault, Proxy
 
-COUNT = 200
-SHORT = {"delay": 0.03, "stall": 0.2, "cut": 1.5, "pause_ms": 25, "limit_ms": 20000}
-LONG = {"delay": 0.15, "stall": 1, "cut": 20, "pause_ms": 400, "limit_ms": 120000}
-# MQTT.js sends what is left of an earlier link one by one, each when the one before is acknowledged.
-MILD = {"delay": 0.015, "stall": 0.1, "cut": 3, "pause_ms": 25, "limit_ms": 25000}
-MILD_LONG = {"delay": 0.075, "stall": 0.5, "cut": 20, "pause_ms": 400, "limit_ms": 200000}
+# Seconds; `cut` on the average. A text each `pause_ms`, for at least the time of two cuts.
+WEATHER = {"delay": 0.3, "stall": 1, "cut": 20}
+CROWD = {"delay": 0.03, "stall": 0.2, "cut": 1.5, "count": 200, "pause_ms": 25, "limit_ms": 20000}
+LONG_CROWD = {**WEATHER, "count": 200, "pause_ms": 400, "limit_ms": 120000}
+# MQTT.js sends what is left of an earlier link one by one, each when the one before is done: in the weather above
+# that takes about 2 s for each, so it can not have many under way when a cut comes. A person does not.
+MILD_CROWD = {"delay": 0.015, "stall": 0.1, "cut": 3, "count": 200, "pause_ms": 40, "limit_ms": 25000}
+CHAT = {**WEATHER, "cut": 8, "count": 8, "pause_ms": 2800, "limit_ms": 60000}
+LONG_CHAT = {**WEATHER, "count": 30, "pause_ms": 2500, "limit_ms": 200000}
 # With a limit mosquitto 2.0.11 swaps messages of one QoS where two are mixed.
 SETTINGS = "set_tcp_nodelay true\nmax_inflight_messages 0"
-
-
-def paces(short, long):
-    soak = pytest.param(long, id="long", marks=(pytest.mark.long, pytest.mark.limit(500)))
-    return pytest.mark.parametrize("pace", (pytest.param(short, id="short"), soak))
+LIMIT = pytest.mark.limit(500)
+LONG = (pytest.mark.long, LIMIT)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def ports():
 
 
 class Weather(Fault):
-    """Each piece is late by `delay`, one in ten by `stall` more."""
+    """Each piece is late by `delay`, at least one in ten by `stall` more; what comes meanwhile waits behind it."""
 
     def __init__(self, pace, chance):
         self._pace, self._chance = pace, chance
@@ -103,7 +103,7 @@ class MqttJs(Process):
 
     def __init__(self, url, name, me, pace):
         script = farend.SCRIPT.with_name("messenger.mjs")
-        words = json.dumps({"count": COUNT, "pause": pace["pause_ms"]})
+        words = json.dumps({"count": pace["count"], "pause": pace["pause_ms"]})
         super().__init__("node", script, url, name, me, words, env=clean_env())
 
     def finish(self, timeout=60):
@@ -112,7 +112,7 @@ class MqttJs(Process):
 
 
 def ours(kind, url, name, me, pace):
-    options = {"me": me, "count": COUNT, "pause_ms": pace["pause_ms"], "limit_ms": pace["limit_ms"]}
+    options = {"me": me, "count": pace["count"], "pause_ms": pace["pause_ms"], "limit_ms": pace["limit_ms"]}
     return near.begin(kind, "messengers", "writes", url, name, **options)
 
 
@@ -138,7 +138,7 @@ def talk(sides, links, pace):
     assert all(link.cuts >= 2 for link in links)
 
 
-@paces(SHORT, LONG)
+@pytest.mark.parametrize("pace", [CROWD, pytest.param(LONG_CROWD, marks=LONG)], ids=["short", "long"])
 def test_two_of_ours_lose_and_double_nothing(pace, ports, uid):
     if near.unavailable("micropython"):
         pytest.skip(near.unavailable("micropython"))
@@ -147,16 +147,21 @@ def test_two_of_ours_lose_and_double_nothing(pace, ports, uid):
         talk((first, second), (a, b), pace)
 
 
-@paces(MILD, MILD_LONG)
-@pytest.mark.parametrize("kind", near.KINDS)
-def test_ours_and_mqttjs_over_websocket_lose_and_double_nothing(kind, pace, ports, uid):
+PACES = (MILD_CROWD, pytest.param(CHAT, marks=LIMIT), pytest.param(LONG_CHAT, marks=LONG))
+
+
+@pytest.mark.parametrize("pace", PACES, ids=["crowd", "chat", "long-chat"])
+def test_ours_and_mqttjs_over_websocket_lose_and_double_nothing(pace, ports, uid):
     no_websocket = None if ports[1] else "mosquitto without WebSocket"
-    for why in (near.unavailable(kind), farend.MqttJs.unavailable(), no_websocket):
+    for why in (farend.MqttJs.unavailable(), no_websocket):
         if why:
             pytest.skip(why)
     with contextlib.ExitStack() as stack:
-        links = [stack.enter_context(BadLink(ports[1], pace, seed)) for seed in (3, 4)]
-        urls = [link.url.replace("mqtt:", "ws:") + "/mqtt" for link in links]
-        we = stack.enter_context(ours(kind, urls[0], uid, 0, pace))
-        other = stack.enter_context(MqttJs(urls[1], uid, 1, pace))
-        talk((we, other), links, pace)
+        links, sides = [], []
+        for seed, kind in enumerate(near.available()):  # all at the same time, each with an MQTT.js of its own
+            pair = [stack.enter_context(BadLink(ports[1], pace, 2 * seed + i)) for i in (3, 4)]
+            urls = [link.url.replace("mqtt:", "ws:") + "/mqtt" for link in pair]
+            sides.append(stack.enter_context(ours(kind, urls[0], f"{uid}-{kind}", 0, pace)))
+            sides.append(stack.enter_context(MqttJs(urls[1], f"{uid}-{kind}", 1, pace)))
+            links += pair
+        talk(sides, links, pace)

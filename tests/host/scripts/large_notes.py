@@ -1,6 +1,7 @@
 # What goes by in large_down.py and large_up.py: its SHA-256, and the heap meanwhile.
 # Rule: from .mpy and with nothing else loaded; lines of "word values", then "ok"; the heap is told as
-# gc.mem_alloc() behind a gc.collect(), at each eighth of a payload.
+# gc.mem_alloc() behind a gc.collect(), at eight places of a payload; "first" is the first look of all, which may
+# have been before a cut.
 import gc
 import hashlib
 from binascii import hexlify
@@ -14,12 +15,12 @@ class Notes:
 
     def __init__(self):
         self.heap = [0] * 8
-        self.begun = 0
+        self.first = self.begun = 0
 
     def begin(self, size):
         self.begun += 1
         self.sha = hashlib.sha256()
-        self.step = max(size // 8, 1)
+        self.step = size // 9  # none at the end, where a piece is smaller than the others
         self.at = 0
         self.began = ticks_ms()
 
@@ -28,14 +29,16 @@ class Notes:
         if offset >= (self.at + 1) * self.step and self.at < 8:
             gc.collect()
             self.heap[self.at] = gc.mem_alloc()
+            self.first = self.first or self.heap[self.at]
             self.at += 1
 
     def tell(self):
         print("sha", str(hexlify(self.sha.digest()), "ascii"))
         print("begun", self.begun)
         print("took", ticks_diff(self.ended, self.began))
+        print("first", self.first)
         print("heap", *self.heap)
-        self.begun = 0
+        self.first = self.begun = 0
 
 
 def client_of(server, name, **options):
