@@ -9,7 +9,6 @@ import select
 import sys
 import time
 
-PERIOD_MS = 500  # between two readings
 HEAP_MS = 2000  # between two heap figures
 
 _stdin = select.poll()
@@ -19,7 +18,6 @@ _stdin.register(sys.stdin, select.POLLIN)
 ms = time.ticks_ms if hasattr(time, "ticks_ms") else lambda: time.monotonic_ns() // 1000000
 
 _start = ms()
-_next_reading = PERIOD_MS
 _next_heap = HEAP_MS
 
 
@@ -39,19 +37,22 @@ def heap():
         say("heap", f"{gc.mem_alloc()} bytes used, {gc.mem_free()} free")
 
 
-def temperature():
+QUANTITIES = (("celsius", "temperature", "\xb0C"),)
+
+
+def read():
     """Tenths of a degree: up from 21.0 to 24.0 and down again, over and over."""
-    global _next_reading
-    now = ms() - _start
-    if now < _next_reading:
-        return None
-    _next_reading += PERIOD_MS
-    phase = now // 100 % 120
-    return 210 + min(phase, 120 - phase) // 2
+    phase = (ms() - _start) // 100 % 120
+    return (210 + min(phase, 120 - phase) // 2,)
 
 
-def lamp(percent, warm):
+def light(red, green, blue):
     pass  # what the lamp does is in the words of the bulb
+
+
+def restart():
+    """There is nobody to start us again."""
+    sys.exit(1)
 
 
 def say(what, text):

@@ -4,6 +4,7 @@ Rule: each process gets a pipe as its standard input and ends when that closes, 
 the demo, however the demo ends; and each is in a process group of its own, so Ctrl-C reaches the demo alone.
 """
 
+import json
 import os
 import queue
 import shutil
@@ -22,7 +23,20 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 # All the memory a MicroPython process gets, with compiled files and without; objects here are twice as
 # big as on a board.
-HEAPS = "80k", "160k"
+HEAPS = "128k", "256k"
+
+# What stands in config.json on a board. The waits are short: this broker is our own.
+COMMON = {"keepalive": 15, "retry_max_s": 3}
+CONFIGS = {
+    "sensor": {
+        "client_id": "attic-sensor",
+        "sensor": {"topic": "attic", "period_s": 0.5, "batch": 1, "keep": 24, "confirm": "bulb/desk/seen"},
+    },
+    "bulb": {
+        "client_id": "bulb-desk",
+        "bulb": {"topic": "bulb/desk", "group": "bulb/all", "follow": "attic/reading"},
+    },
+}
 
 BROKER = """
 import sys
@@ -116,15 +130,19 @@ class Stage:
         compiler = self.micropython and env.find_mpy_cross()
         self.heap = HEAPS[0 if compiler else 1]
         files = [("umqtt_full/" + f.name, f) for f in sorted((ROOT / "umqtt_full").glob("*.py"))]
+        files += [(f.name, f) for f in sorted((ROOT / "ports").glob("*.py")) if f.stem != "manifest"]
         files.append(("sensor.py", ROOT / "ports/esp32/sensor.py"))
         files.append(("bulb.py", ROOT / "ports/rp2/bulb.py"))
         files.append(("board.py", HERE / "simboard.py"))
+        for name, config in CONFIGS.items():
+            config = {"broker": f"mqtt://127.0.0.1:{self.port}", **COMMON, **config}
+            (self.folder / f"{name}.json").write_text(json.dumps(config))
         (self.folder / "umqtt_full").mkdir()
         for name, source in files:
             target = self.folder / name
             if not compiler:
                 shutil.copy(source, target)
-            elif source.name != "_cpython.py":
+            elif source.name not in ("_cpython.py", "__main__.py"):
                 command = [compiler, "-O3", "-s", name, "-o", target.with_suffix(".mpy"), source]
                 subprocess.run(command, check=True, start_new_session=True)
 
@@ -138,7 +156,7 @@ class Stage:
 
     def application(self, name):
         """Run sensor or bulb, as its main.py would, with the simulated board."""
-        code = f"import board, {name} as app; app.main(board, 'mqtt://127.0.0.1:{self.port}')"
+        code = f"import board, start, {name} as app; start.run(app, board, '{name}.json')"
         if self.micropython:
             command = [self.micropython, "-X", "heapsize=" + self.heap, "-c", code]
         else:

@@ -1,7 +1,6 @@
-"""Starts the bulb at power-on.  Rule: the settings of this one device are here and nowhere else."""
-
+# Starts the bulb at power-on.  Rule: which application runs on this board is said here and nowhere else.
 import board
 import bulb
+import start
 
-board.wifi("network name", "password")
-bulb.main(board, "mqtt://192.168.1.10:1883")
+start.run(bulb, board)

@@ -48,7 +48,7 @@ class Wasm:
 
     @staticmethod
     def command(folder, heapsize):
-        copies = ["-d", f"{mp.ROOT}/umqtt_full=umqtt_full"]
+        copies = ["-d", f"{mp.ROOT}/umqtt_full=umqtt_full", "-d", f"{mp.ROOT}/ports=ports", "-d", f"{HERE}/board=board"]
         for source in (MODULES, mp.SAME, folder):
             copies += ["-d", f"{source}=."]
         program = HERE / "node/mp32.mjs"
