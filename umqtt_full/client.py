@@ -12,7 +12,6 @@ from .engine import Engine
 from .errors import MQTTError
 from .link import Link
 from .router import Router
-from .wire import to_bytes
 
 _NONE = const(255)  # no slot
 _CONNECTING = const("connecting")
@@ -284,8 +283,10 @@ class MQTTClient(Link):
         it is acknowledged, on whatever link comes; QoS 0 without a link is dropped, but for `queue_qos0`.
         """
         engine = self._engine
-        topic = to_bytes(topic)
-        payload = to_bytes(payload)
+        if isinstance(topic, str):
+            topic = topic.encode()
+        if isinstance(payload, str):
+            payload = payload.encode()
         if not (qos or self.queue_qos0 or engine.connected):
             engine.check(topic, len(payload), len(payload), qos)
             self._drop_message(_NONE)

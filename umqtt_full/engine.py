@@ -88,6 +88,7 @@ class Engine:
         self._deferring = False
         self._pinging = False  # PINGREQ was asked for and PINGRESP has not come
         self._in_ms = now
+        self._watched = now
         if stream:
             self.writer.request_n = self.connect.encode(self.rx)
 
@@ -121,7 +122,9 @@ class Engine:
             if self.halt:
                 return True
         writer.flush(now)
-        self._watch(now, more or self.held)
+        if now != self._watched:  # once in a millisecond
+            self._watched = now
+            self._watch(now, more or self.held)
         if self._deferring and not self.ids.count and not writer.control_n:
             raise MQTTError(_RECEIVE_MAXIMUM)  # the broker sends again what found no room
         return more or self._more

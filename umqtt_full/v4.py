@@ -117,10 +117,15 @@ def publish(buf, off, topic, n, qos, retain, packet_id):  # no alloc
 
     `topic`: bytes, checked before.
     """
+    k = len(topic)
     buf[off] = 0x30 | qos << 1 | (1 if retain else 0)
-    off = put_varint(buf, off + 1, 2 + len(topic) + n + (2 if qos else 0))
-    off = put_field(buf, off, topic)
-    return put_u16(buf, off, packet_id) if qos else off
+    off = put_varint(buf, off + 1, (4 if qos else 2) + k + n)
+    buf[off] = k >> 8  # as put_field(), which is twice as slow
+    buf[off + 1] = k & 255
+    off += 2
+    end = off + k
+    buf[off:end] = topic
+    return put_u16(buf, end, packet_id) if qos else end
 
 
 def parse_publish(msg, rx, head, n, have):  # no alloc

@@ -39,23 +39,25 @@ def put_field(buf, off, data):  # no alloc
 
 def utf8_ok(buf, off, end):  # no alloc
     """Is buf[off:end] well-formed UTF-8 without U+0000 and surrogates? [MQTT-1.5.3-1] [MQTT-1.5.3-2]"""
-    more = low = high = 0
+    if buf.find(b"\x00", off, end) >= 0:
+        return False
     while off < end:
         b = buf[off]
         off += 1
-        if more:
-            if not low <= b <= high:
+        if b < 0x80:
+            continue
+        if not 0xC2 <= b <= 0xF4:
+            return False
+        more = off + (1 if b < 0xE0 else 2 if b < 0xF0 else 3)
+        low = 0xA0 if b == 0xE0 else 0x90 if b == 0xF0 else 0x80  # nothing overlong
+        high = 0x9F if b == 0xED else 0x8F if b == 0xF4 else 0xBF  # no surrogate, nothing past U+10FFFF
+        while off < more:
+            if off == end or not low <= buf[off] <= high:
                 return False
-            more -= 1
             low = 0x80
             high = 0xBF
-        elif not 0 < b < 0x80:
-            if not 0xC2 <= b <= 0xF4:
-                return False
-            more = 1 if b < 0xE0 else 2 if b < 0xF0 else 3
-            low = 0xA0 if b == 0xE0 else 0x90 if b == 0xF0 else 0x80  # nothing overlong
-            high = 0x9F if b == 0xED else 0x8F if b == 0xF4 else 0xBF  # no surrogate, nothing past U+10FFFF
-    return not more
+            off += 1
+    return True
 
 
 def to_bytes(value):
