@@ -12,7 +12,7 @@ LAYERS = (
     ("wire", "errors", "message"),
     ("v4", "v5", "props"),
     ("engine", "inflight", "writer"),
-    ("net", "tls", "tlserror", "ws", "frames"),
+    ("net", "tls", "tlscontext", "tlserror", "ws", "frames"),
     ("link", "router", "store", "stream", "url", "ident", "counters", "trace"),
     ("client", "aio"),
     ("simple", "robust", "__main__"),

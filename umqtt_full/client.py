@@ -12,6 +12,7 @@ from .engine import Engine
 from .errors import MQTTError
 from .link import Link
 from .router import Router
+from .wire import once
 
 _NONE = const(255)  # no slot
 _CONNECTING = const("connecting")
@@ -69,8 +70,7 @@ class MQTTClient(Link):
         secure = False
         for s in server if isinstance(server, (list, tuple)) else (server,):
             if isinstance(s, str):
-                from . import url
-
+                url = once("url")
                 login, word, *parts = url.parse(s)
                 s = url.server(*parts, tls)
                 if user is None and password is None:
@@ -84,9 +84,7 @@ class MQTTClient(Link):
             raise ValueError("full: refuse, drop_qos0 or drop_oldest")
         own_id = client_id is None
         if own_id:
-            from .ident import board_id
-
-            client_id = board_id()
+            client_id = once("ident").board_id()
         connect = v4.Connect(client_id, user, password, keepalive, clean and not store, level)
         self._engine = Engine(self, v4, connect, rx, slots, slot_size, qos2_ids)
         self._fits()

@@ -3,12 +3,12 @@
 # The stream is the port's own TLS socket, so nothing of ours stands between it and the engine. What it
 # raises is put in words by explain(), which the link asks; see tlserror.py.
 import gc
-from binascii import a2b_base64
 from errno import ENOMEM
 
 from micropython import const
 
 from .net import TCP
+from .wire import once
 
 try:
     import tls
@@ -19,15 +19,6 @@ if hasattr(tls, "SSLSocket"):
     from ._cpython import tls
 
 _EOF = const(-0x7280)  # mbedtls's number; it is not in the modules
-
-
-def _ders(data):
-    """The blocks of a PEM, decoded; or what is no PEM, as it is. A str is the name of a file."""
-    if isinstance(data, str):
-        with open(data, "rb") as file:
-            data = file.read()
-    parts = data.split(b"-----")
-    return [a2b_base64(part) for part in parts[2::4]] or [data]
 
 
 class TLS(TCP):
@@ -64,33 +55,13 @@ class TLS(TCP):
         self._socket = None  # below the stream
         if not context:
             context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-            self._fill(context, ca, cert, key, insecure_no_verification, psk)
+            once("tlscontext").fill(context, tls.CERT_NONE, ca, cert, key, insecure_no_verification, psk)
+            if hasattr(context, "verify_callback"):
+                context.verify_callback = self._answer
         elif hasattr(context, "sslsocket_class"):  # CPython's
             context = tls.SSLContext(context)
         self._context = context
         self.verified = getattr(context, "verify_mode", 0) == tls.CERT_REQUIRED
-
-    def _fill(self, context, ca, cert, key, insecure, psk):
-        if insecure:
-            context.verify_mode = tls.CERT_NONE
-        elif ca:
-            for der in _ders(ca):
-                context.load_verify_locations(der)
-        elif not psk:
-            if not hasattr(context, "load_default_certs"):
-                raise ValueError("ca: this port has none of its own")
-            context.load_default_certs()
-        if cert or key:
-            if not cert or not key:
-                raise ValueError("cert, key: both or none")
-            chain = _ders(cert)
-            context.load_cert_chain(chain[0] if len(chain) == 1 else cert, _ders(key)[-1])
-        if psk:
-            if not hasattr(context, "psk_key"):
-                raise ValueError("psk: this port has none")
-            context.psk_identity, context.psk_key = psk
-        if hasattr(context, "verify_callback"):
-            context.verify_callback = self._answer
 
     def _answer(self, certificate, depth):
         self._answered = True

@@ -1,4 +1,5 @@
 # The atoms of a packet: lengths, strings, UTF-8. Nothing here knows a packet, and nothing allocates.
+import sys
 
 
 def put_varint(buf, off, value):  # no alloc
@@ -63,6 +64,19 @@ def utf8_ok(buf, off, end):  # no alloc
 def to_bytes(value):
     """Bytes of a str (one new object), anything else as it is."""
     return value.encode() if isinstance(value, str) else value
+
+
+def once(name):
+    """A module of ours that is needed for a moment: where nobody else has it its memory is free again then."""
+    path = "umqtt_full." + name
+    modules = sys.modules
+    known = path in modules
+    __import__(path)
+    module = modules[path]
+    if not known:
+        del modules[path]
+        delattr(modules["umqtt_full"], name)
+    return module
 
 
 def check_string(data, what):  # no alloc
