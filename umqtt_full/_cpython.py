@@ -11,6 +11,7 @@ import time
 import types
 
 _PERIOD = 1 << 30  # ticks wrap as they do on a 32-bit board
+_HOUR_MS = 3600000
 
 if "micropython" not in sys.modules:
     micropython = types.ModuleType("micropython")
@@ -208,3 +209,66 @@ socket = types.SimpleNamespace(
 tls = types.SimpleNamespace(
     SSLContext=Context, PROTOCOL_TLS_CLIENT=0, CERT_NONE=_ssl.CERT_NONE, CERT_REQUIRED=_ssl.CERT_REQUIRED
 )
+
+
+class Waits:
+    """aio.Waits with the loop of CPython's asyncio: its readers, writers and timers."""
+
+    def __init__(self, turn):
+        from asyncio import get_running_loop
+
+        self._running_loop = get_running_loop
+        self._turn = turn
+        self.task = None
+        self._ms = _HOUR_MS
+        self._loop = self._bell = self._timer = None
+        self._fd = self._mask = 0
+
+    async def sleep(self):
+        """To be awaited by `task`: for an hour, or what within() has said since the last time."""
+        self._loop = self._running_loop()
+        self._bell = self._loop.create_future()
+        self._timer = self._loop.call_later(self._ms / 1000, self._ring)
+        self._ms = _HOUR_MS
+        try:
+            await self._bell
+        finally:
+            self._timer.cancel()
+            self._bell = None
+
+    def _ring(self):
+        if self._bell and not self._bell.done():
+            self._bell.set_result(None)
+
+    def within(self, ms):
+        """Have `task` go on in `ms` at the latest."""
+        if not self._bell:
+            self._ms = min(self._ms, ms)
+        elif self._loop.time() + ms / 1000 < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._loop.call_later(ms / 1000, self._ring)
+
+    def watch(self, stream, mask):
+        """Have a turn done whenever `stream` is ready for `mask`."""
+        self._loop = self._running_loop()
+        if not self._mask:
+            self._fd = stream.fileno()
+        self._set(mask)
+        if mask & POLLIN and getattr(stream, "pending", int)():
+            self.within(0)
+
+    def _set(self, mask):
+        new, old = mask & ~self._mask, self._mask & ~mask
+        self._mask = mask
+        if new & POLLIN:
+            self._loop.add_reader(self._fd, self._turn)
+        if old & POLLIN:
+            self._loop.remove_reader(self._fd)
+        if new & POLLOUT:
+            self._loop.add_writer(self._fd, self._turn)
+        if old & POLLOUT:
+            self._loop.remove_writer(self._fd)
+
+    def drop(self):
+        """The stream is about to be closed."""
+        self._set(0)

@@ -48,7 +48,7 @@ class Streams:
             return lambda function: self.on(filter, function, qos)
         sub = Subscription(to_bytes(filter))
         sub.handler = handler
-        self._client.subscribe(filter, qos)
+        self._client._router.add(filter, qos, None)
         self._subs.append(sub)
         return handler
 
