@@ -9,7 +9,7 @@ import sys
 import time
 
 from umqtt_full import MQTTClient, MQTTError, MQTTFull, __version__
-from umqtt_full.url import parse
+from umqtt_full import url as urls
 from umqtt_full.stream import Streams
 
 # Exit codes
@@ -215,7 +215,7 @@ class Session:
         tls = {name: tls[name] for name in tls if tls[name]}
         if get("insecure"):
             tls["insecure_no_verification"] = True
-        user, password = parse(get("url"))[:2]
+        user, password = urls.parse(get("url"))[:2]
         user = data(get("username")) or user
         password = data(get("pw")) or password
         if user and not password:

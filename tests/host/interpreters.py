@@ -48,7 +48,8 @@ class Wasm:
 
     @staticmethod
     def command(folder, heapsize):
-        copies = ["-d", f"{mp.ROOT}/umqtt_full=umqtt_full", "-d", f"{mp.ROOT}/ports=ports", "-d", f"{HERE}/board=board"]
+        folders = {"umqtt_full": mp.ROOT / "umqtt_full", "ports": mp.ROOT / "ports", "board": HERE / "board"}
+        copies = [word for name, source in folders.items() for word in ("-d", f"{source}={name}")]
         for source in (MODULES, mp.SAME, folder):
             copies += ["-d", f"{source}=."]
         program = HERE / "node/mp32.mjs"

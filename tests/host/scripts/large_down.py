@@ -30,7 +30,7 @@ class Taker(Notes):
 
 def run(server, name, count):
     """Take `count` payloads, of whatever size and QoS."""
-    client = client_of(server, name)
+    client = client_of(server, name, slots=1, slot_size=64)
     taker = Taker()
     Streams(client).on(name + "/down/#", taker, 2)
     client.start()
