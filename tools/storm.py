@@ -16,20 +16,18 @@ import sys
 from pathlib import Path
 
 import env
+import readme
+import svg
+from svg import BOTTOM, LEFT, RIGHT, TOP
 
 sys.path.insert(0, str(env.ROOT))
 from umqtt_full.link import Link, backoff  # noqa: E402
 
 README = env.ROOT / "README.md"
-BEGIN, END = "<!-- storm:begin -->", "<!-- storm:end -->"
+BEGIN, END = readme.markers("storm")
 LIMIT = 7200  # s that are simulated at most
 HEADS = ("", "peak, broker away", "peak, broker back", "attempts in all", "99 % back", "all back")
-LEFT, RIGHT, TOP, BOTTOM = 80, 744, 34, 324  # of the plot
-
-LIGHT = {"back": "#ffffff", "text": "#24292f", "grid": "#d8dee4", "away": "#eaeef2",
-         "jitter": "#0969da", "fixed": "#bc4c00", "doubled": "#8250df"}
-DARK = {"back": "#0d1117", "text": "#e6edf3", "grid": "#30363d", "away": "#21262d",
-        "jitter": "#58a6ff", "fixed": "#f0883e", "doubled": "#bc8cff"}
+SERIES = ("jitter", "fixed", "doubled")
 
 
 class Storm:
@@ -116,69 +114,52 @@ def simulate(args):
 
 
 def table(storms):
-    rows = [HEADS, ("---",) + ("---:",) * (len(HEADS) - 1), *(storm.row() for storm in storms)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return readme.table(HEADS, [storm.row() for storm in storms])
 
 
 def put(text, new):
     """`text` with `new` between the markers."""
-    lines = [line.strip() for line in text.splitlines()]
-    if lines.count(BEGIN) != 1 or lines.count(END) != 1 or lines.index(BEGIN) > lines.index(END):
-        raise ValueError(f"needs one line {BEGIN} and, below it, one line {END}")
-    lines = text.splitlines(keepends=True)
-    first, last = (next(i for i, line in enumerate(lines) if line.strip() == m) for m in (BEGIN, END))
-    return "".join(lines[: first + 1]) + new + "\n" + "".join(lines[last:])
+    return readme.put(text, "storm", new)
 
 
-class Chart:
+class Chart(svg.Canvas):
     """Attempts for each second of all storms: the time to the right, a logarithmic scale upwards."""
 
     def __init__(self, storms):
+        super().__init__("Attempts to connect per second after the restart of a broker", SERIES)
         self.storms = storms
         self.first = storms[0]
         ends = [storm.back_s(1) or LIMIT for storm in storms if storm.key != "doubled"]
         self.seconds = math.ceil(max(ends) * 1.3 / 10) * 10
         self.low = max(self.first.rate / 100, 1)
         self.high = 1.7 * max(max(storm.attempts) for storm in storms)
-        self.parts = []
 
     def x(self, seconds):
-        return LEFT + (RIGHT - LEFT) * seconds / self.seconds
+        return svg.scale(seconds, 0, self.seconds, LEFT, RIGHT)
 
     def y(self, n):
-        return BOTTOM - (BOTTOM - TOP) * math.log(max(n, self.low) / self.low) / math.log(self.high / self.low)
-
-    def text(self, x, y, words, cls="text", anchor="start", more=""):
-        cls = f'class="t {cls}" text-anchor="{anchor}"'
-        self.parts.append(f'<text x="{x:.0f}" y="{y:.0f}" {cls}{more}>{words}</text>')
-
-    def line(self, x1, y1, x2, y2, cls):
-        self.parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{cls}"/>')
+        return svg.log_scale(n, self.low, self.high, BOTTOM, TOP)
 
     def axes(self):
         first = self.first
-        self.parts.append(f'<rect x="{LEFT}" y="{TOP}" width="{self.x(first.away) - LEFT:.1f}"'
-                          f' height="{BOTTOM - TOP}" class="away"/>')
+        self.box(LEFT, TOP, self.x(first.away) - LEFT, BOTTOM - TOP, "away")
         n = 10 ** math.ceil(math.log10(self.low))
         while n <= self.high:
             self.line(LEFT, self.y(n), RIGHT, self.y(n), "grid")
             self.text(LEFT - 8, self.y(n) + 4, f"{n:,}", anchor="end")
             n *= 10
-        step = next(s for k in range(9) for s in (10**k, 2 * 10**k, 5 * 10**k) if self.seconds <= 10 * s)
+        step = svg.step(self.seconds)
         for second in range(0, self.seconds + 1, step):
             self.text(self.x(second), BOTTOM + 18, f"{second:,}", anchor="middle")
-        middle = (TOP + BOTTOM) / 2
         self.text((LEFT + RIGHT) / 2, BOTTOM + 38, "seconds since the links were lost", anchor="middle")
-        turned = f' transform="rotate(-90 14 {middle:.0f})"'
-        self.text(14, middle, "attempts per second", anchor="middle", more=turned)
+        self.turned((TOP + BOTTOM) / 2, "attempts per second")
         self.text(LEFT, 20, f"{first.devices:,} devices; the broker is away for {first.away} s (grey),"
                             f" then accepts {first.rate:,} a second (dashed)")
 
-    def curve(self, storm):
+    def attempts(self, storm):
         """From the first attempt until all are back."""
         shown = list(enumerate(storm.attempts[: self.seconds + 1]))
-        points = " ".join(f"{self.x(s + 0.5):.1f},{self.y(n):.1f}" for s, n in shown if n or s)
-        self.parts.append(f'<polyline points="{points}" class="l {storm.key}"/>')
+        self.curve([(self.x(s + 0.5), self.y(n)) for s, n in shown if n or s], storm.key)
 
     def stems(self, storm):
         for s, n in enumerate(storm.attempts[: self.seconds]):
@@ -197,35 +178,15 @@ class Chart:
         self.axes()
         self.stems(doubled)
         self.line(LEFT, self.y(jitter.rate), RIGHT, self.y(jitter.rate), "rate")
-        self.curve(fixed)
-        self.curve(jitter)
+        self.attempts(fixed)
+        self.attempts(jitter)
         shown = [s for s, n in enumerate(doubled.attempts[: int(self.seconds * 0.75)]) if n]
         self.label(doubled, shown[-1] + 2, max(doubled.attempts) * 0.3, "doubled, not random")
         at = int(0.75 * (fixed.back_s(1) or self.seconds))
         self.label(fixed, at + 2, 1.2 * fixed.attempts[at], "always 1 s")
         at = jitter.back_s(0.99) or self.seconds // 2
         self.label(jitter, at + 5, jitter.rate / 4, "umqtt_full")
-        return "\n".join((
-            '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 372" width="760" height="372" role="img"'
-            ' aria-label="Attempts to connect per second after the restart of a broker">',
-            f"<style>\n{style()}</style>",
-            '<rect width="760" height="372" class="back"/>',
-            *self.parts,
-            "</svg>\n",
-        ))
-
-
-def style():
-    def rules(colours):
-        fill = "".join(f".{name}{{fill:{c}}}" for name, c in colours.items())
-        lines = "".join(f".l.{name}{{stroke:{colours[name]}}}" for name in ("jitter", "fixed", "doubled"))
-        edges = f".t{{stroke:{colours['back']}}}.grid{{stroke:{colours['grid']}}}.rate{{stroke:{colours['text']}}}"
-        return fill + lines + edges
-
-    return (".t{font:13px system-ui,sans-serif;stroke-width:4px;paint-order:stroke;stroke-linejoin:round}"
-            ".b{font-weight:600}.l{stroke-width:2;stroke-linejoin:round}polyline.l{fill:none}"
-            f".rate{{stroke-dasharray:5 4}}\n{rules(LIGHT)}\n"
-            f"@media (prefers-color-scheme:dark){{{rules(DARK)}}}\n")
+        return super().svg()
 
 
 def options(arguments=()):
@@ -253,11 +214,7 @@ def main(arguments):
                    "storms": [storm.as_json() for storm in storms]}
         args.json.write_text(json.dumps(numbers) + "\n")
     if args.write:
-        try:
-            README.write_text(put(README.read_text(), table(storms)))
-        except ValueError as e:
-            print(f"README.md: {e}", file=sys.stderr)
-            return 1
+        return readme.write("storm", table(storms), README)
     return 0
 
 

@@ -1,0 +1,169 @@
+"""What umqtt_full takes of a board: bytes of flash, heap of its import, of a client, of each operation.
+
+    python3 tools/footprint.py [--fast] [--json FILE] [--write] [--budget]
+
+Rule: only what was measured here is said. 32 bits: MicroPython's WebAssembly port, whose objects are as large as
+on an ESP32 or a Pico; 64 bits: the unix port. Without --fast also .py, and the smallest heap (needs mosquitto).
+
+- .mpy: bytes of all files of a profile, from `mpy-cross -O3`: the same for each architecture. What mpy.py compiles
+  for one architecture has other sizes: `native`.
+- import: heap after `import ..`, and after a client was made and let go, less heap before; what MicroPython itself
+  has to import is imported before.
+- client: heap after MQTTClient(..) less heap before it, for several sizes; `base` is what is left of each when
+  its buffers are taken off (see heaps.buffers).
+- operations: heap that 100 runs of each take while nothing is collected, at one client and a stream in memory.
+- smallest heap: the least -X heapsize of the unix port with which measure/smallest.py goes through: connect,
+  subscribe, 50 QoS 1 messages there and back one by one, from .mpy.
+
+--write puts the tables into README.md and the figures into tools/figures/footprint.json; --budget makes
+tools/budget.json anew from what was measured (to raise a limit is to be written down in CHANGELOG.md).
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import env
+import heaps
+import mpy
+import profiles
+import readme
+from heaps import PACKAGE, mp
+
+FIGURES = env.ROOT / "tools/figures/footprint.json"
+BUDGET = env.ROOT / "tools/budget.json"
+ROUND = 128  # bytes: a limit is the next multiple
+
+
+def measure(fast=False, ports=heaps.PORTS):
+    """(all figures as one dictionary, what is missing)."""
+    missing = []
+    folder = mp.mpy_folder()
+    folders = {"mpy": folder} if fast else {"mpy": folder, "py": env.ROOT}
+    sizes = {name: (folder / PACKAGE / f"{name}.mpy").stat().st_size for name in profiles.modules("full")}
+    figures = {"mpy": sizes, **heaps.imports(ports, folders)}
+    for name, row in figures["profiles"].items():
+        row["mpy"] = sum(sizes[module] for module in profiles.modules(name))
+    for row in figures["modules"].values():
+        row["mpy"] = sum(sizes[module] for module in row["loads"])
+    figures["clients"] = heaps.clients(ports, folder)
+    figures["operations"] = heaps.operations(ports, folder)
+    if not fast:
+        figures["native"] = native()
+        figures["smallest"] = heaps.smallest_heaps(missing)
+    return figures, missing
+
+
+def native():
+    """Bytes of each file that mpy.py compiles for one architecture: {file: {architecture: bytes}}."""
+    found = {}
+    for source in profiles.sources("full"):
+        text = source.read_text()
+        if mpy.native_text(text) != text:
+            found[source.stem] = {march: len(mpy.compile_file(source, f"{PACKAGE}/{source.name}", march))
+                                  for march in mpy.BOARDS}
+    return found
+
+
+def number(n):
+    return "" if n is None else f"{n:,}"
+
+
+def tables(figures):
+    """What stands in the README."""
+    parts = ["Bytes of flash, and of heap after the import:", import_table(figures)]
+    for name, sizes in figures["native"].items():
+        each = ", ".join(f"{march} {number(n)}" for march, n in sizes.items() if march != mpy.BYTECODE)
+        parts.append(f"`{name}` compiled for one architecture: {each}.")
+    parts += ["Bytes of heap of one client:", client_table(figures["clients"])]
+    parts += ["The smallest heap for 50 QoS 1 messages there and back, on 64 bits; the program is in it:"]
+    parts.append(smallest_table(figures["smallest"]))
+    return "\n\n".join(parts)
+
+
+def import_table(figures):
+    heads = ["", ".mpy", "32 bits, .mpy", "32 bits, .py", "64 bits, .mpy", "64 bits, .py"]
+    keys = ("mpy", "heap32_mpy", "heap32_py", "heap64_mpy", "heap64_py")
+    rows = [*figures["profiles"].items(), *((f"+ `{name}`", row) for name, row in figures["modules"].items())]
+    return readme.table(heads, [[name, *(number(row.get(key)) for key in keys)] for name, row in rows])
+
+
+def client_table(clients):
+    heads = ["`rx`, `slots`, `slot_size`", *(f"{bits} bits" for bits in clients)]
+    rows = []
+    for lines in zip(*clients.values()):
+        sizes = [f"{lines[0][name]:,}" for name in ("rx", "slots", "slot_size")]
+        rows.append([", ".join(sizes), *(number(line["heap"]) for line in lines)])
+    return readme.table(heads, rows)
+
+
+def smallest_table(smallest):
+    heads = ["", "messages of 64 bytes", "of 1,024 bytes"]
+    return readme.table(heads, [[name, number(row["64"]), number(row["1024"])] for name, row in smallest.items()])
+
+
+# -- the budget
+
+
+def limits(figures):
+    """What the budget limits, {name: bytes}."""
+    found = {}
+    for kind in ("profiles", "modules"):
+        for name, row in figures[kind].items():
+            for key in ("mpy", "heap32_mpy", "heap64_mpy"):
+                if key in row:
+                    found[f"{name} {key}"] = row[key]
+    for bits, rows in figures["clients"].items():
+        found[f"client heap{bits}"] = rows[0]["heap"]
+    return found
+
+
+def over(figures, budget):
+    """A line for each figure that is beyond its limit, or has none."""
+    found = limits(figures)
+    lines = [f"{name}: {found[name]:,} bytes, {found[name] - budget[name]:,} beyond the budget"
+             for name in found if name in budget and found[name] > budget[name]]
+    lines += [f"{name}: {found[name]:,} bytes, and no budget" for name in found if name not in budget]
+    return lines
+
+
+def options(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--fast", action="store_true", help="without .py and without the smallest heap")
+    parser.add_argument("--json", type=Path, metavar="FILE", default=env.ROOT / "build/footprint.json")
+    parser.add_argument("--write", action="store_true", help="put the tables into README.md")
+    parser.add_argument("--budget", action="store_true", help="make tools/budget.json anew")
+    args = parser.parse_args(arguments)
+    if args.write and args.fast:
+        parser.error("--write needs all figures")
+    return args
+
+
+def main(arguments):
+    args = options(arguments)
+    env.ensure()
+    env.ensure_node()
+    reasons = [why for why in (port.unavailable() for port in heaps.PORTS) if why]
+    if reasons:
+        print(*reasons, sep="\n", file=sys.stderr)
+        return 1
+    figures, missing = measure(args.fast)
+    for line in missing:
+        print(line, file=sys.stderr)
+    text = json.dumps(figures, indent=1) + "\n"
+    args.json.parent.mkdir(exist_ok=True)
+    args.json.write_text(text)
+    print("\n".join(f"{name}: {n:,}" for name, n in limits(figures).items()) if args.fast else tables(figures))
+    if args.budget:
+        budget = {name: (n // ROUND + 1) * ROUND for name, n in limits(figures).items()}
+        BUDGET.write_text(json.dumps(budget, indent=1) + "\n")
+    beyond = over(figures, json.loads(BUDGET.read_text()))
+    print(*beyond, sep="\n")
+    if args.write:
+        FIGURES.write_text(text)
+        return readme.write("footprint", tables(figures))
+    return 1 if beyond else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,39 @@
+# One measurement of bench.py.
+# Rule: `-m run with_X publish|receive|idle|heap url qos bytes count n [never]`; `n`: the window or burst of
+# with_full.py; with "never" no garbage is collected. It says "ready" and waits for a line, at receive for each
+# burst, and "us N" at the end. `heap` receives, too, but says "heap N" in place of "ready".
+import gc
+import sys
+
+line = bytearray(1)
+
+
+def go():
+    if not sys.argv[8:]:
+        gc.collect()
+    print("ready")
+    sys.stdin.buffer.readinto(line)
+
+
+def go_on():
+    print("heap", gc.mem_alloc())
+    sys.stdin.buffer.readinto(line)
+
+
+client, way, url = sys.argv[1:4]
+qos, size, count, n = (int(word) for word in sys.argv[4:8])
+module = __import__(client)
+gc.collect()
+if sys.argv[8:]:
+    gc.disable()
+if way == "publish":
+    go()
+    us = module.publish(url, qos, bytes(size), count, n)
+elif way == "receive":
+    us = module.receive(url, qos, size, count, n, go)
+elif way == "heap":
+    us = module.receive(url, qos, size, count, n, go_on)
+else:
+    go()
+    us = module.idle(url, count)
+print("us", us)
