@@ -61,8 +61,9 @@ def run_pytest(python, arguments):
     for old in DATA.glob(".coverage*"):
         old.unlink()
     command = [python, "-m", "coverage", "run", "-m", "pytest", *arguments]
-    if not any(a in ("--pdb", "-s") or a.startswith(("-n", "--numprocesses")) for a in arguments):
-        command += ["-n", "2", "--dist", "loadgroup"]
+    alone = ("-n", "--numprocesses", "--device", "--emulate")
+    if not any(a in ("--pdb", "-s") or a.startswith(alone) for a in arguments):
+        command += ["-n", "2", "--dist", "loadfile"]
     closing = "no tests ran"
     with subprocess.Popen(command, cwd=env.ROOT, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:

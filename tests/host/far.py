@@ -30,12 +30,13 @@ def broker_that_keeps_sessions():
 class Far:
     """`with Far(broker.port) as far:`; .got holds (topic, payload) in the order of arrival."""
 
-    def __init__(self, port, client_id=""):
+    def __init__(self, port, client_id="", user=None, password=None):
         self.got = []
         self._granted = 0
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id)
         self._client.on_message = lambda c, data, msg: self.got.append((msg.topic, msg.payload.decode()))
         self._client.on_subscribe = self._on_subscribe
+        self._client.username_pw_set(user, password)
         self._client.connect("127.0.0.1", port)
         self._client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client.loop_start()

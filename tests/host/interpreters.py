@@ -74,7 +74,6 @@ class SameFile(pytest.File):
                 if test not in said.get("CPYTHON_ONLY", ()):
                     name = f"{test}[{interpreter.name}]"
                     item = SameTest.from_parent(self, name=name, run=run, test=test, line=line)
-                    item.add_marker(pytest.mark.xdist_group(f"{self.path.name}[{interpreter.name}]"))
                     if test in said.get("LONG", ()):
                         item.add_marker(pytest.mark.long)
                     yield item

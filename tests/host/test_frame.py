@@ -63,7 +63,7 @@ def inner(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("inner")
     (tmp_path / "same").mkdir()
     (tmp_path / "conftest.py").write_text(f"import sys\nsys.path[:0] = {PATHS}\nfrom host_conftest import *")
-    (tmp_path / "host_conftest.py").write_text((HOST / "conftest.py").read_text())
+    (tmp_path / "host_conftest.py").write_text((HOST.parent / "conftest.py").read_text())
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  long\n  limit(seconds)\n")
 
     def run(text, *arguments, path="same/test_inner.py"):

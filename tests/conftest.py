@@ -23,11 +23,6 @@ def pytest_collection_modifyitems(config, items):
     if long and not config.option.long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
-    for item in items:  # what shares a file and a broker runs in one process of pytest-xdist
-        if not item.get_closest_marker("xdist_group"):
-            params = getattr(item, "callspec", None)
-            broker = params and params.params.get("_broker_class")
-            item.add_marker(pytest.mark.xdist_group(item.path.name + (broker.name if broker else "")))
 
 
 @pytest.hookimpl(wrapper=True)
