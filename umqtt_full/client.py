@@ -185,43 +185,48 @@ class MQTTClient(Link):
         """
         if not self._busy:
             self._busy = True
+            self._event = False
             try:
-                self._poll(timeout_ms)
+                if timeout_ms:
+                    self._poll(timeout_ms)
+                else:
+                    self._round()
             finally:
                 self._busy = False
-            e = self._raise
-            if e:
-                self._raise = None
-                raise e
+            if self._raise:
+                self._leave()
         return self.state == _CONNECTED
 
     def _poll(self, timeout_ms):  # no alloc
-        now = ticks_ms()
+        """Turn after turn, until something of interest has happened."""
+        end = ticks_add(ticks_ms(), timeout_ms)
         engine = self._engine
-        if timeout_ms:
-            end = ticks_add(now, timeout_ms)
-            sent = engine.writer.sent
-            idle = engine.idle()
-        self._event = False
+        sent = engine.writer.sent
+        idle = engine.idle()
         while True:
-            more = self._turn(now)
-            last = now
-            now = ticks_ms()
-            took = ticks_diff(now, last)
-            if took > self.longest_ms:
-                self.longest_ms = took
-            if self.watchdog:
-                self.watchdog()
-            if not timeout_ms or self._event:
+            more = self._round()
+            if self._event or sent != engine.writer.sent or idle != engine.idle():
                 return
-            if sent != engine.writer.sent or idle != engine.idle():
-                return
-            left = ticks_diff(end, now)
+            left = ticks_diff(end, ticks_ms())
             if left <= 0:
                 return
             if not more:
                 self._wait(left)
-                now = ticks_ms()
+
+    def _round(self):  # no alloc
+        now = ticks_ms()
+        more = self._turn(now)
+        now = ticks_diff(ticks_ms(), now)
+        if now > self.longest_ms:
+            self.longest_ms = now
+        if self.watchdog:
+            self.watchdog()
+        return more
+
+    def _leave(self):
+        e = self._raise
+        self._raise = None
+        raise e
 
     def _turn(self, now):  # no alloc
         more = self._step(now)
@@ -280,23 +285,29 @@ class MQTTClient(Link):
         and `full`), ValueError when it can never be sent. What was accepted is sent, at QoS 1 and 2 until
         it is acknowledged, on whatever link comes; QoS 0 without a link is dropped, but for `queue_qos0`.
         """
-        engine = self._engine
         if isinstance(topic, str):
             topic = topic.encode()
         if isinstance(payload, str):
             payload = payload.encode()
-        if not (qos or self.queue_qos0 or engine.connected):
-            engine.check(topic, len(payload), len(payload), qos)
+        if not (self._engine.connected or qos or self.queue_qos0) or not self._engine.outbox.free:
+            if not self._has_place(topic, len(payload), qos):
+                return 0
+        qos = self._engine.publish(topic, payload, qos, retain)
+        self._flush()
+        return qos
+
+    def _has_place(self, topic, n, qos):
+        """Without a link QoS 0 has no place; where the outbox is full `full` may make one."""
+        engine = self._engine
+        engine.check(topic, n, n, qos)
+        if not (engine.connected or qos or self.queue_qos0):
             self._drop_message(_NONE)
-            return 0
-        if not engine.outbox.free and self.full != "refuse":
-            engine.check(topic, len(payload), len(payload), qos)
+            return False
+        if self.full != "refuse":
             slot = engine.outbox.oldest(self.full == "drop_qos0", engine.writer.slot)
             if slot != _NONE:
                 self._drop_message(slot)
-        packet_id = engine.publish(topic, payload, qos, retain)
-        self._flush()
-        return packet_id
+        return True
 
     def _flush(self):  # no alloc
         try:
@@ -391,7 +402,7 @@ class MQTTClient(Link):
         try:
             if not self._router.dispatch(msg) and self.on_message:
                 self.on_message(msg)
-        except Exception as e:
+        except BaseException as e:  # KeyboardInterrupt, too: the message is to be acknowledged
             self._failed(e)
         if self._raise or not msg.again:  # for a message that is held poll(timeout_ms) goes on sleeping
             self._event = True

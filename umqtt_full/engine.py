@@ -80,6 +80,7 @@ class Engine:
         self.connected = False
         self.writer.reset(stream, now)
         self._head = self._length = self._pos = 0
+        self.first = 0  # byte of the packet that is, or was, read
         self._want = 2
         self.left = 0  # bytes of the packet that are neither in rx nor let go
         self._mode = _NEW
@@ -252,29 +253,29 @@ class Engine:
             if self.writer.blocks():
                 return False
         self.held = False
-        try:
-            if not self._head and not self._read_header(now):
+        if not self._head and not self._read_header(now):
+            return False
+        if not self._fill(now):
+            return False
+        if self.sink and self._head >> 4 == 3:
+            done = self._sink(now)
+            if not done:
+                self._more = done is None
                 return False
-            if not self._fill(now):
+        if self.left and not self._drain(now):
+            return False
+        head = self._head
+        self._head = self._pos = 0  # the next packet may come; rx stays as it is until then
+        if self.trace:
+            self.trace(False, head, self._length)
+        if head >> 4 == 3:
+            self._publish(head)
+            if self.held:
                 return False
-            if self.sink and self._head >> 4 == 3:
-                done = self._sink(now)
-                if not done:
-                    self._more = done is None
-                    return False
-            if self.left and not self._drain(now):
-                return False
-            head = self._head
-            self._head = self._pos = 0  # the next packet may come; rx stays as it is until then
-            have = self._want
-            self._want = 2
-            if self.trace:
-                self.trace(False, head, self._length)
-            self._packet(head, self._length, have)
-        except MQTTError as e:
-            e.packet = self._first
-            raise
-        return not self.held
+        else:
+            self._packet(head)
+        self._want = 2
+        return True
 
     def _fill(self, now):  # no alloc
         """Read until `_want` bytes lie at the start of rx: True when they do."""
@@ -304,7 +305,7 @@ class Engine:
     def _read_header(self, now):  # no alloc
         """The first byte and the remaining length, one to four bytes of it. [MQTT-2.2.2-1]"""
         rx = self.rx
-        self._first = 0
+        self.first = 0
         while True:
             if not self._fill(now):
                 return False
@@ -315,7 +316,7 @@ class Engine:
                 raise MQTTError(_MALFORMED)
             self._want += 1
         n = get_varint(rx, 1)
-        head = self._first = rx[0]
+        head = self.first = rx[0]
         self._protocol.check(head, n)
         if n > self.rx_size and head >> 4 != 3:
             raise MQTTError(_MALFORMED)
@@ -346,14 +347,15 @@ class Engine:
 
     def _is_new(self, msg):  # no alloc
         """Is it to be delivered? False where it was, on an earlier link; None where there is no room for its
-        id: then it is left to the next link, and all behind it likewise, to keep their order.
+        id: then it is left to the next link, and all behind it likewise, to keep their order. With a clean
+        session there is no next link for it: it is delivered, and needs no id, as nothing comes twice on one link.
         """
         if msg.qos < 2:
             return True
         ids = self.ids
         if ids.replace(msg.packet_id, msg.packet_id):
             return False
-        return None if self._deferring or ids.count == len(ids.table) else True
+        return None if self._deferring or (ids.count == len(ids.table) and not self.connect.clean) else True
 
     def _drain(self, now):  # no alloc
         """Read what does not fit rx and let it go, but for the packet id: True when it is through."""
@@ -371,15 +373,12 @@ class Engine:
             self.left -= n
         return True
 
-    def _packet(self, head, n, have):  # no alloc
-        """Act on a whole packet of `n` bytes, the first `have` of them in rx."""
+    def _packet(self, head):  # no alloc
+        """Act on a packet, but PUBLISH, that lies in rx."""
         rx = self.rx
         kind = head >> 4
-        if kind == 3:
-            self._publish(head, n, have)
-            return
         if kind == 2:
-            self._begin_session(self.connect.connack(rx, n))
+            self._begin_session(self.connect.connack(rx))
             return
         if kind == 13:
             self._pinging = False
@@ -392,18 +391,18 @@ class Engine:
                 self.store.forgotten(packet_id)
             self.writer.ack(0x70, packet_id)  # also for an id that is not known
         elif kind == 9 or kind == 11:
-            self._answer(head, packet_id, n)
+            self._answer(head, packet_id, self._length)
         elif packet_id == self._request_id:
             raise MQTTError(_PROTOCOL_ERROR)
         else:
-            did = self.outbox.ack(kind, packet_id)
-            if did == _RELEASE:
+            kind = self.outbox.ack(kind, packet_id)
+            if kind == _RELEASE:
                 self.writer.ack(0x62, packet_id)
-            elif did == _DONE:
+            elif kind == _DONE:
                 self._owner.tell(self._owner.on_publish, packet_id)
-            elif did == _IGNORED:
+            elif kind == _IGNORED:
                 self.stray += 1
-            elif did == _WRONG:
+            elif kind == _WRONG:
                 raise MQTTError(_PROTOCOL_ERROR)
 
     def _answer(self, head, packet_id, n):
@@ -422,35 +421,36 @@ class Engine:
         self._request_id = 0
         self._owner.got_answer(self.rx)
 
-    def _publish(self, head, n, have):  # no alloc
-        """Deliver a PUBLISH, then acknowledge it; one of QoS 2 that was seen before only the latter."""
+    def _publish(self, head):  # no alloc
+        """Deliver a PUBLISH, then acknowledge it; one of QoS 2 that was seen before only the latter.
+
+        `_want` bytes of it lie in rx.
+        """
         msg = self.message
-        self._protocol.parse_publish(msg, self.rx, head, n, have)
+        self._protocol.parse_publish(msg, self.rx, head, self._length, self._want)
         new = self._is_new(msg)
         if new is None:
             self._deferring = True
             self.deferred += 1
             return
         msg.again = False
-        try:
-            if self._mode == _SUNK:
-                self.received += 1
-            elif new and n > have:
-                self.oversize += 1
-                self._owner.tell(self._owner.on_oversize, msg)
-            elif new:
-                self.received += 1
-                self._owner.got_message(msg)
-        finally:
-            if msg.again:  # as if it had just come
-                self.received -= 1
-                self._head = head
-                self._pos = self._want = have
-                self.held = True
-            else:
-                if new and msg.qos == 2:
-                    self.ids.replace(0, msg.packet_id)
-                    if self.store:
-                        self.store.delivered(msg.packet_id)
-                if msg.qos:  # [MQTT-4.5.0-2]: whatever became of it
-                    self.writer.ack(0x30 + (msg.qos << 4), msg.packet_id)
+        if self._mode == _SUNK:
+            self.received += 1
+        elif new and self._length > self._want:
+            self.oversize += 1
+            self._owner.tell(self._owner.on_oversize, msg)
+        elif new:
+            self.received += 1
+            self._owner.got_message(msg)  # it raises nothing
+        if msg.again:  # as if it had just come
+            self.received -= 1
+            self._head = head
+            self._pos = self._want
+            self.held = True
+            return
+        if new and msg.qos == 2:
+            self.ids.replace(0, msg.packet_id)
+            if self.store:
+                self.store.delivered(msg.packet_id)
+        if msg.qos:  # [MQTT-4.5.0-2]: whatever became of it
+            self.writer.ack(0x30 + (msg.qos << 4), msg.packet_id)

@@ -105,16 +105,15 @@ class Outbox:
         state = _QUEUED if slot == _NONE else self._state[slot]
         if state == _QUEUED or state == _AGAIN:
             return _IGNORED
-        released = state == _RELEASED
         two = self.buf[slot * self.size] & 4
         if kind == 5 and two:
-            if not released:
+            if state != _RELEASED:
                 self._unlink(_MAIN, slot)
                 self._append(_REL, slot, _RELEASED)
                 if self.store:
                     self.store.released(packet_id)
             return _RELEASE if self.unreleased == _NONE else _LATER  # behind those of the last link
-        if (kind == 7 and released) or (kind == 4 and not two):
+        if (kind == 7 and state == _RELEASED) or (kind == 4 and not two):
             self.quota += 1
             self.drop(slot)
             return _DONE

@@ -115,7 +115,9 @@ class Link:
             explain = getattr(self._servers[self.server], "explain", None)
             if explain:
                 e = explain(e, engine.writer.request_n and not engine.connected)
-            if not isinstance(e, (MQTTError, OSError)):
+            if isinstance(e, MQTTError):
+                e.packet = engine.first
+            elif not isinstance(e, OSError):
                 raise
             self._down(e, now)
             return False

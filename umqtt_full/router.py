@@ -31,30 +31,34 @@ class Subscription:
         self.plain = not self.start and name.find(b"+") < 0 and name.find(b"#") < 0
 
     def matches(self, buf, end):  # no alloc
-        """Does it match the topic buf[2:end]? [MQTT-4.7.1-1] [MQTT-4.7.2-1]"""
+        """Does it match the topic buf[2:end]?"""
         name = self.filter
-        n = len(name)
-        off = 2
         if self.plain:
-            return n == end - off and buf.find(name, off, end) == off
-        start = self.start
-        if buf[off] == 36 and (name[start] == 43 or name[start] == 35):  # $SYS is not for wildcards
-            return False
-        while start < n:
-            c = name[start]
-            if c == 35:  # '#'
-                return True
-            if c == 43:  # '+'
-                while off < end and buf[off] != 47:
-                    off += 1
-            elif off == end:  # a/# matches a
-                return c == 47 and start + 2 == n and name[start + 1] == 35
-            elif buf[off] == c:
+            return len(name) == end - 2 and buf.find(name, 2, end) == 2
+        return wild(name, self.start, buf, end)
+
+
+def wild(name, start, buf, end):  # no alloc
+    """Does the filter name[start:] match the topic buf[2:end]? [MQTT-4.7.1-1] [MQTT-4.7.2-1]"""
+    n = len(name)
+    off = 2
+    if buf[2] == 36 and (name[start] == 43 or name[start] == 35):  # $SYS is not for wildcards
+        return False
+    while start < n:
+        c = name[start]
+        if c == 35:  # '#'
+            return True
+        if c == 43:  # '+'
+            while off < end and buf[off] != 47:
                 off += 1
-            else:
-                return False
-            start += 1
-        return off == end
+        elif off == end:  # a/# matches a
+            return c == 47 and start + 2 == n and name[start + 1] == 35
+        elif buf[off] == c:
+            off += 1
+        else:
+            return False
+        start += 1
+    return off == end
 
 
 class Router:

@@ -91,7 +91,6 @@ class TLS(TCP):
         if handshaking and self._socket and e.args[:1] != (_EOF,):
             self._socket.close()  # what fails in the handshake lets go of it without closing it
         try:
-            from .tlserror import explain
+            return once("tlserror").explain(e, handshaking, self._answered, self._cert, self._psk)
         except MemoryError:
             return OSError(ENOMEM, "no memory to say why")
-        return explain(e, handshaking, self._answered, self._cert, self._psk)

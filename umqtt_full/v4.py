@@ -6,7 +6,7 @@
 from micropython import const
 
 from .errors import MQTTError
-from .wire import check_string, check_topic, put_field, put_u16, put_varint, to_bytes, utf8_ok
+from .wire import check_string, check_topic, put_field, put_u16, put_varint, to_bytes, topic_ok
 
 _MALFORMED = const(0x81)
 _PROTOCOL_ERROR = const(0x82)
@@ -75,8 +75,8 @@ class Connect:
                 off = put_field(buf, off, field)
         return off
 
-    def connack(self, buf, n):
-        """Take CONNACK's body of `n` bytes: return Session Present, or raise MQTTError with what refused us."""
+    def connack(self, buf):
+        """Take CONNACK's body: return Session Present, or raise MQTTError with what refused us."""
         code = buf[1]
         present = buf[0]
         if self.level == 3:  # it does not say: a kept session is taken to be there the second time
@@ -134,11 +134,10 @@ def parse_publish(msg, rx, head, n, have):  # no alloc
     The two bytes behind those are the packet id's, where that was not among them.
     """
     end = 2 + (rx[0] << 8 | rx[1])
-    qos = head >> 1 & 3
-    start = end + 2 if qos else end
-    if start > n or end == 2:  # [MQTT-4.7.3-1]
+    start = end + 2 if head & 6 else end
+    if start > n:
         raise MQTTError(_MALFORMED)
-    msg.qos = qos
+    msg.qos = head >> 1 & 3
     msg.dup = head & 8 != 0
     msg.retain = head & 1 != 0
     msg._topic_end = end if end <= have else 2
@@ -146,15 +145,13 @@ def parse_publish(msg, rx, head, n, have):  # no alloc
     msg._end = n
     msg._have = have
     msg.packet_id = 0
-    if qos:
-        high = rx[end] if end < have else rx[have]
-        low = rx[end + 1] if end + 1 < have else rx[have + 1]
-        msg.packet_id = high << 8 | low
-        if not msg.packet_id:  # [MQTT-2.3.1-1]
+    if head & 6:
+        start = (rx[end] if end < have else rx[have]) << 8 | (rx[end + 1] if end + 1 < have else rx[have + 1])
+        if not start:  # [MQTT-2.3.1-1]
             raise MQTTError(_PROTOCOL_ERROR)
-    if end <= have:
-        if not utf8_ok(rx, 2, end) or rx.find(b"+", 2, end) >= 0 or rx.find(b"#", 2, end) >= 0:
-            raise MQTTError(_MALFORMED)  # [MQTT-3.3.2-1] [MQTT-3.3.2-2]
+        msg.packet_id = start
+    if end <= have and not topic_ok(rx, 2, end):  # [MQTT-4.7.3-1]
+        raise MQTTError(_MALFORMED)
 
 
 def subscribe(buf, subscriptions, packet_id, unsubscribe):

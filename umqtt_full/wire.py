@@ -40,13 +40,13 @@ def put_field(buf, off, data):  # no alloc
 
 def utf8_ok(buf, off, end):  # no alloc
     """Is buf[off:end] well-formed UTF-8 without U+0000 and surrogates? [MQTT-1.5.3-1] [MQTT-1.5.3-2]"""
-    if buf.find(b"\x00", off, end) >= 0:
-        return False
     while off < end:
         b = buf[off]
         off += 1
         if b < 0x80:
-            continue
+            if b:
+                continue
+            return False
         if not 0xC2 <= b <= 0xF4:
             return False
         more = off + (1 if b < 0xE0 else 2 if b < 0xF0 else 3)
@@ -59,6 +59,13 @@ def utf8_ok(buf, off, end):  # no alloc
             high = 0xBF
             off += 1
     return True
+
+
+def topic_ok(buf, off, end):  # no alloc
+    """Is buf[off:end] a topic that a PUBLISH may have? [MQTT-3.3.2-1] [MQTT-3.3.2-2]"""
+    if off == end or buf.find(b"+", off, end) >= 0 or buf.find(b"#", off, end) >= 0:
+        return False
+    return utf8_ok(buf, off, end)
 
 
 def to_bytes(value):
@@ -87,9 +94,8 @@ def check_string(data, what):  # no alloc
 
 def check_topic(topic):  # no alloc
     """Raise ValueError unless `topic` (bytes) may be published to. [MQTT-4.7.1-1] [MQTT-4.7.3-1]"""
-    check_string(topic, "topic")
-    if not topic or topic.find(b"+") >= 0 or topic.find(b"#") >= 0:
-        raise ValueError("topic: empty, or with a wildcard")
+    if len(topic) > 65535 or not topic_ok(topic, 0, len(topic)):
+        raise ValueError("topic: empty, too long, not UTF-8, or with a wildcard")
 
 
 def check_filter(name):

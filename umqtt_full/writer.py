@@ -92,12 +92,12 @@ class Writer:
             off = self._from
             n = self.control_n - off
         elif live and box.unsent != _NONE and (box.quota > 0 or not box.ids[box.unsent]):
-            slot = self.slot = box.unsent
+            n = self.slot = box.unsent
             self.busy = _SLOT
             self._buf = box.buf
-            off = slot * box.size
-            n = box.lengths[slot]
-            if slot == box.streamed:
+            off = n * box.size
+            n = box.lengths[n]
+            if self.slot == box.streamed:
                 self.source.rewind()
         else:
             return False

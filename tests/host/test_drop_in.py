@@ -304,6 +304,7 @@ def test_subscriptions_come_back_and_calls_go_on(start, proxy, uid):
         for word in ("ready", "again", "again"):
             program.expect(word)
             proxy.refuse()
+            wait_until(lambda: not proxy.open_links())
             program.send("\n")
             program.expect("log True")
             proxy.accept()

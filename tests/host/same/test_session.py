@@ -233,6 +233,17 @@ def test_qos_2_beyond_the_table_waits_for_the_next_link_in_order():
     assert recorder.engine.deferred == 3
 
 
+def test_qos_2_beyond_the_table_is_delivered_where_the_session_ends_with_the_link():
+    recorder = fake.Recorder(qos2_ids=2, clean=True)
+    recorder.connect()
+    for packet_id in (1, 2, 3, 4):
+        assert recorder.say(publish_packet(b"t", bytes([packet_id]), 2, packet_id)) == ack(0x50, packet_id)
+    for packet_id in (1, 2, 3, 4):
+        assert recorder.say(ack(0x62, packet_id)) == ack(0x70, packet_id)
+    assert [e[1][0] for e in recorder.events] == [1, 2, 3, 4]
+    assert recorder.engine.deferred == recorder.engine.ids.count == 0
+
+
 def test_acks_go_out_though_the_outbox_is_full():
     recorder = fake.Recorder(slots=1)
     recorder.connect()

@@ -132,6 +132,7 @@ def comes_back(port, name):
     c.unsubscribe(name + "/gone")
     c.subscribe(name + "/+/two", 2)
     print("ready")
+    input()
     while not c.logged:
         c.check_msg()
     c.publish(name, b"1", qos=1)
