@@ -423,11 +423,8 @@ class MQTTClient(client.MQTTClient):
             ms = min(ms, max(ticks_diff(self._end_at, ticks_ms()), 0))
         if engine.held and not self._blocked:
             ms = min(ms, _HELD_MS)
-        if self._stream and self._polled:
-            mask = POLLIN | POLLOUT
-            if engine.stream:
-                mask = (POLLIN if engine.wants_read() else 0) | (POLLOUT if writer.busy else 0)
-            self._io.watch(self._pollable, self._stream.wants(mask) if self._asks else mask)
+        if self._pollable is not None:
+            self._io.watch(self._pollable, self._mask())
         elif self._stream:
             ms = min(ms, _UNPOLLED_MS)
         self._io.within(ms)

@@ -71,7 +71,7 @@ class Link:
         self._stream = None
         self._failure = None  # of the stream, outside of _step
         self._poller = poll()
-        self._polled = False  # can the stream be polled?
+        self._pollable = None  # what lies below a stream in Python; None where it can not be polled
 
     def _want(self, keep):
         """Connect from now on; with `keep` for ever, else once."""
@@ -100,8 +100,8 @@ class Link:
             elif self.state == _CONNECTING and ticks_diff(self._at, now) <= 0:
                 raise MQTTError(_CONNECT_TIMEOUT)
             if not engine.stream:
-                ready = not self._polled
-                if self._polled:
+                ready = self._pollable is None
+                if not ready:
                     for _ in self._poller.ipoll(0):  # connected or failed: the first write will tell
                         ready = True
                 if not ready:
@@ -154,42 +154,45 @@ class Link:
             ms = min(ms, 1000)
         if not self._stream:
             sleep_ms(ms)
-        elif not self._polled:
+        elif self._pollable is None:
             sleep_ms(min(ms, _UNPOLLED_MS))
         else:
-            engine = self._engine
-            mask = POLLIN | POLLOUT
-            if engine.held:
+            if self._engine.held:
                 ms = min(ms, _HELD_MS)
-            if engine.stream:
-                mask = POLLIN if engine.wants_read() else 0
-                if engine.writer.busy:
-                    mask |= POLLOUT
-            if self._asks:
-                mask = self._stream.wants(mask)
-            self._poller.modify(self._pollable, mask)
+            self._poller.modify(self._pollable, self._mask())
             for _ in self._poller.ipoll(ms):
                 pass
+
+    def _mask(self):  # no alloc
+        """What to poll the stream for."""
+        engine = self._engine
+        mask = POLLIN | POLLOUT
+        if engine.stream:
+            mask = POLLIN if engine.wants_read() else 0
+            if engine.writer.busy:
+                mask |= POLLOUT
+        return self._stream.wants(mask) if hasattr(self._stream, "wants") else mask
 
     def _open(self, now):
         self._wanted = self._keep
         self.attempts += 1
         server = self._servers[self.server]
         stream = self._stream = server.open() if hasattr(server, "open") else server()
-        self._pollable = getattr(stream, "pollable", stream)  # what lies below a stream in Python
-        self._asks = hasattr(stream, "wants")  # it knows better what to wait for: wants(mask) -> mask
         self.state = _CONNECTING
         self._at = ticks_add(now, self.connect_ms)
-        self._polled = False
+        pollable = getattr(stream, "pollable", stream)
         try:
-            self._poller.register(self._pollable, POLLIN | POLLOUT)  # not before connect(): it polls as HUP
-            self._polled = True
+            self._poller.register(pollable, POLLIN | POLLOUT)  # not before connect(): it polls as HUP
+            self._pollable = pollable
             for _ in self._poller.ipoll(0):
                 pass
         except (OSError, AttributeError):  # it can not be polled
-            if self._polled:
-                self._poller.unregister(self._pollable)
-                self._polled = False
+            self._unpoll()
+
+    def _unpoll(self):
+        if self._pollable is not None:
+            self._poller.unregister(self._pollable)
+            self._pollable = None
 
     def _drop(self):
         """Close the stream, if there is one."""
@@ -199,8 +202,7 @@ class Link:
         self.state = _OFFLINE
         self._engine.open(None, 0)
         if stream:
-            if self._polled:
-                self._poller.unregister(self._pollable)  # before close(), behind which it polls as NVAL
+            self._unpoll()  # before close(), behind which it polls as NVAL
             try:
                 stream.close()
             except (OSError, AttributeError):

