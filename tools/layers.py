@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = (
     ("wire", "errors", "message"),
-    ("v4", "v5", "props"),
+    ("v4", "v5", "props", "fields"),
     ("engine", "inflight", "writer"),
     ("net", "tls", "tlscontext", "tlserror", "ws", "frames"),
     ("link", "router", "store", "stream", "url", "ident", "counters", "trace"),

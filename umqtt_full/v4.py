@@ -6,7 +6,7 @@
 from micropython import const
 
 from .errors import MQTTError
-from .wire import check_string, check_topic, put_field, put_u16, put_varint, to_bytes, topic_ok
+from .wire import once, put_field, put_u16, put_varint, topic_ok
 
 _MALFORMED = const(0x81)
 _PROTOCOL_ERROR = const(0x82)
@@ -22,36 +22,18 @@ class Connect:
     """The fields of CONNECT. Bad ones raise ValueError. Strings may be str or bytes."""
 
     def __init__(self, client_id, user=None, password=None, keepalive=60, clean=True, level=4):
-        if level not in (3, 4):
-            raise ValueError("level: 3 (MQTT 3.1) or 4 (3.1.1)")
-        if not 0 <= keepalive <= 65535:
-            raise ValueError("keepalive: 0 to 65535 seconds")
-        if password is not None and user is None:  # [MQTT-3.1.2-22]
-            raise ValueError("password without user")
         self.keepalive = keepalive
         self.clean = clean
         self.level = level
         self.held = False  # 3.1: was there a session? A store knows of an earlier one
         # client id, topic and payload of the will, user, password: in the order of the payload [MQTT-3.1.3-1]
-        self.fields = [to_bytes(client_id), None, None, to_bytes(user), to_bytes(password)]
-        n = len(self.fields[0])
-        if not n and not clean:  # [MQTT-3.1.3-7]
-            raise ValueError("an empty client_id needs clean=True")
-        if level == 3 and not 1 <= n <= 23:
-            raise ValueError("client_id: 1 to 23 bytes in MQTT 3.1")
-        check_string(self.fields[0], "client_id")
-        check_string(self.fields[3] or b"", "user")
-        self._flags = (2 if clean else 0) | (0 if user is None else 128) | (0 if password is None else 64)
+        self.fields = None
+        self.flags = 0
+        once("fields").fill(self, client_id, user, password)
 
     def will(self, topic, payload, qos, retain):
         """Set the will: `qos` 0 to 2."""
-        topic = to_bytes(topic)
-        check_topic(topic)
-        if not 0 <= qos <= 2:  # [MQTT-3.1.2-14]
-            raise ValueError("qos: 0, 1 or 2")
-        self.fields[1] = topic
-        self.fields[2] = to_bytes(payload)
-        self._flags = self._flags & 0xC2 | 4 | qos << 3 | (32 if retain else 0)
+        once("fields").will(self, topic, payload, qos, retain)
 
     def size(self):
         """Bytes of the packet behind its fixed header, which takes up to five more. Raises ValueError."""
@@ -68,7 +50,7 @@ class Connect:
         buf[0] = 0x10
         off = put_field(buf, put_varint(buf, 1, self.size()), b"MQIsdp" if self.level == 3 else b"MQTT")
         buf[off] = self.level
-        buf[off + 1] = self._flags
+        buf[off + 1] = self.flags
         off = put_u16(buf, off + 2, self.keepalive)
         for field in self.fields:
             if field is not None:

@@ -1,9 +1,11 @@
 // Run a script under 32-bit MicroPython (the WebAssembly port), whose objects are as large as on an ESP32 or a Pico.
-// Rule: a file system of copies, no sockets; the exit code is the script's.
+// Rule: a file system of copies; the exit code is the script's. Garbage is collected, and TCP moves, only where no Python
+// runs: a script that has work of that kind leaves a function turn(), called again and again while it returns True.
 // node --no-liftoff mp32.mjs [-X heapsize=64k] [-d folder=name]... script.py [args]: name "." copies what is in the folder
 import fs from 'node:fs';
 import path from 'node:path';
 import { loadMicroPython } from '@micropython/micropython-webassembly-pyscript';
+import { Network } from './net.mjs';
 
 const UNITS = { '': 1, k: 1024, m: 1024 * 1024 };
 
@@ -28,10 +30,13 @@ function copy(FS, from, to) {
   }
 }
 
-function run(mp, { script, args }) {
+async function run(mp, { script, args }) {
+  const network = new Network(mp);
   mp.runPython(`import sys; sys.path.insert(0, '/lib'); sys.argv[:] = ${JSON.stringify(args)}`);
   try {
     mp.runPython(fs.readFileSync(script, 'utf8'));
+    const turn = mp.globals.get('turn');
+    while (turn?.()) await network.rest();
     return 0;
   } catch (error) {
     if (error.type === 'SystemExit') return Number(/SystemExit: (-?\d+)/.exec(error.message)?.[1] ?? 0);
@@ -48,4 +53,4 @@ const mp = await loadMicroPython({
   stderr: (bytes) => process.stderr.write(bytes),
 });
 for (const [folder, name] of chosen.folders) copy(mp.FS, folder, `/lib/${name}`);
-process.exitCode = run(mp, chosen);
+process.exitCode = await run(mp, chosen);

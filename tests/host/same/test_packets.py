@@ -7,6 +7,8 @@ from umqtt_full.inflight import Outbox
 from umqtt_full.router import Subscription
 from umqtt_full.writer import Writer
 
+HEAPSIZE = "1m"  # many clients, some of them with streams of 17,000 bytes
+
 
 def by_writer(act):
     """What a Writer sends for an ack and the like."""

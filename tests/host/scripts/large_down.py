@@ -12,7 +12,7 @@ class Taker(Notes):
 
     def __init__(self):
         super().__init__()
-        self.buf = bytearray(256)
+        self.buf = bytearray(64)
         self.view = memoryview(self.buf)
         self.done = 0
 
@@ -21,7 +21,7 @@ class Taker(Notes):
             self.begin(stream.length)
         n = stream.readinto(self.buf)
         while n:
-            self.add(self.buf if n == 256 else self.view[:n], stream.offset)
+            self.add(self.buf if n == 64 else self.view[:n], stream.offset)
             n = stream.readinto(self.buf)
         if not stream.remaining:
             self.done += 1

@@ -1,13 +1,17 @@
 # What goes by in large_down.py and large_up.py: its SHA-256, and the heap meanwhile.
 # Rule: from .mpy and with nothing else loaded; lines of "word values", then "ok"; the heap is told as
 # gc.mem_alloc() behind a gc.collect(), at eight places of a payload; "first" is the first look of all, which may
-# have been before a cut.
+# have been before a cut. On the WebAssembly port time passes, and garbage is collected, only where a turn ends:
+# `poll_ms` is 0 there, and a look is done when the next turn begins.
 import gc
 import hashlib
+import sys
 from binascii import hexlify
 from time import ticks_add, ticks_diff, ticks_ms
 
 from umqtt_full import MQTTClient
+
+poll_ms = 0 if sys.platform == "webassembly" else 1000
 
 
 class Notes:
@@ -16,6 +20,7 @@ class Notes:
     def __init__(self):
         self.heap = [0] * 8
         self.first = self.begun = 0
+        self.due = False  # a look
 
     def begin(self, size):
         self.begun += 1
@@ -28,9 +33,15 @@ class Notes:
         self.sha.update(data)
         if offset >= (self.at + 1) * self.step and self.at < 8:
             gc.collect()
-            self.heap[self.at] = gc.mem_alloc()
-            self.first = self.first or self.heap[self.at]
-            self.at += 1
+            self.due = True
+            if poll_ms:
+                self.look()
+
+    def look(self):
+        self.due = False
+        self.heap[self.at] = gc.mem_alloc()
+        self.first = self.first or self.heap[self.at]
+        self.at += 1
 
     def tell(self):
         print("sha", str(hexlify(self.sha.digest()), "ascii"))
@@ -48,9 +59,21 @@ def client_of(server, name, **options):
     return client
 
 
-def poll_until(client, condition, ms=100000):
+def turns_until(client, notes, condition, ms=100000):
+    """Poll until the condition holds: a turn for each time."""
     end = ticks_add(ticks_ms(), ms)
     while not condition():
-        client.poll(1000)
+        client.poll(poll_ms)
+        yield
+        if notes.due:
+            notes.look()
         if ticks_diff(end, ticks_ms()) <= 0:
             raise AssertionError("it did not happen")
+
+
+def leave(client):
+    """Disconnect. A disconnect waits, and on the WebAssembly port nothing comes meanwhile."""
+    if not poll_ms:
+        client.close()
+    elif not client.disconnect():
+        raise AssertionError("not all was sent")

@@ -3,11 +3,9 @@
 import struct
 from time import ticks_ms
 
-from large_notes import Notes, client_of, poll_until
+from large_notes import Notes, client_of, leave, turns_until
 
 from umqtt_full.stream import Streams
-
-BLOCK = bytearray(range(256))
 
 
 class Maker(Notes):
@@ -18,25 +16,31 @@ class Maker(Notes):
         self.size = size
 
     def __call__(self, offset, buf):
+        n = len(buf)
         if not offset:
             self.begin(self.size)
-        n = len(buf)
-        buf[:] = BLOCK if n == 256 else BLOCK[:n]
-        struct.pack_into(">I", buf, 0, offset)
+            for i in range(n):
+                buf[i] = i
+        struct.pack_into(">I", buf, 0, offset)  # the rest is there from the first block
         self.add(buf, offset + n)
         return n
 
 
-def run(server, name, size, qoses):
+def turns(server, name, size, qoses):
     """Send a payload of `size` at each of `qoses`, a text such as "012"."""
     client = client_of(server, name, slots=1, slot_size=64)
     streams = Streams(client)
-    client.start()
-    poll_until(client, lambda: client.connected)
     maker = Maker(size)
+    client.start()
+    yield from turns_until(client, maker, lambda: client.connected)
     for qos in qoses:
         streams.publish(name + "/up/" + qos, maker, size, int(qos))
-        poll_until(client, client.room)
+        yield from turns_until(client, maker, client.room)
         maker.ended = ticks_ms()
         maker.tell()
-    assert client.disconnect()
+    leave(client)
+
+
+def run(*arguments):
+    for _ in turns(*arguments):
+        pass
