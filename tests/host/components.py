@@ -23,6 +23,6 @@ def missing():
         reasons.append("mosquitto_pub and mosquitto_sub are not installed")
     if not brokers.dynamic_security():
         reasons.append("mosquitto's plugin for dynamic security is not installed")
-    tools = ("mpremote", "littlefs", "esptool", "mypy")
+    tools = ("mpremote", "littlefs", "esptool", "mypy", "basedpyright")
     reasons += [f"{name} is not installed" for name in tools if not importlib.util.find_spec(name)]
     return [reason for reason in reasons if reason]

@@ -47,8 +47,7 @@ def check(port, folder, ports=PORTS):
     options += ["--custom-typeshed-dir", folder, "--platform", "linux", "--cache-dir", folder / ".mypy_cache"]
     for code in NOISE:
         options += ["--disable-error-code", code]
-    # no folder from which umqtt_full could be imported: it is checked elsewhere
-    env = {**os.environ, "MYPYPATH": f"{folder}:{ports}:{ports / port}"}
+    env = {**os.environ, "MYPYPATH": f"{folder}:{ports}:{ports / port}:{mp.ROOT / 'tools/stubs'}"}
     command = [sys.executable, "-m", "mypy", *options, *files]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     said = [line for line in done.stdout.splitlines() if "ports/" in line.split(":")[0]]
