@@ -54,6 +54,12 @@ def test_a_broker_that_is_restarted_loses_nothing(place, uid):
         assert running.told("up")[1:] and running.told("resent")
 
 
+def test_without_a_network_nothing_is_tried_and_nothing_is_lost(place, door, far, uid, request):
+    """Wi-Fi is dropped where --wifi says how to join it again; elsewhere the gate says that there is none."""
+    place.board.run("on_board", "loses_the_network", door.url, uid, *(request.config.option.wifi or ()), timeout=180)
+    assert said(far, uid) == ["0", "1", "2"]
+
+
 def test_a_link_that_falls_silent_is_found_by_keepalive(place, door, uid):
     door.next(Fault("silent", DOWN, 6))  # CONNACK and the first PINGRESP
     ran = place.board.run("on_board", "waits_for_silence", door.url, uid)

@@ -66,6 +66,41 @@ def numbers(url, name, count, pause_ms=0, keepalive=60):
     print("resent", mqtt.counters["resent"])
 
 
+def loses_the_network(url, name, *wifi):
+    """Without Wi-Fi, where there is no such thing without the gate, accept messages; nothing is tried meanwhile."""
+    there = [True]
+    mqtt = client(url, name, keepalive=2, clean=False)
+    mqtt.gate = lambda: there[0]
+    if wifi:
+        import network
+
+        wlan = network.WLAN(network.WLAN.IF_STA)
+        mqtt.gate = wlan.isconnected
+    tried = []
+    mqtt.on_error = tried.append
+    mqtt.start()
+    while not mqtt.connected:
+        mqtt.poll(100)
+    if wifi:
+        wlan.disconnect()
+    else:
+        there[0] = False
+        mqtt.close()
+        mqtt.start()
+    for n in range(3):
+        mqtt.publish(name + "/up", b"%d" % n, 1)
+    end = time.ticks_add(time.ticks_ms(), 1000)
+    while mqtt.connected or time.ticks_diff(end, time.ticks_ms()) > 0:
+        mqtt.poll(100)
+    assert mqtt.state == "offline" and not tried and mqtt.room() == 1, (mqtt.state, tried)
+    there[0] = True
+    if wifi:
+        join(*wifi)
+    while mqtt.room() < 4:
+        mqtt.poll(100)
+    assert mqtt.disconnect()
+
+
 def waits_for_silence(url, name):
     """Be connected and say nothing, until keepalive has found the link dead and another is up."""
     mqtt = client(url, name, keepalive=1)
