@@ -56,7 +56,8 @@ def test_a_broker_that_is_restarted_loses_nothing(place, uid):
 
 def test_without_a_network_nothing_is_tried_and_nothing_is_lost(place, door, far, uid, request):
     """Wi-Fi is dropped where --wifi says how to join it again; elsewhere the gate says that there is none."""
-    place.board.run("on_board", "loses_the_network", door.url, uid, *(request.config.option.wifi or ()), timeout=180)
+    wifi = request.config.option.wifi or ()
+    place.board.run("on_board", "loses_the_network", door.url, uid, *wifi, timeout=180)
     assert said(far, uid) == ["0", "1", "2"]
 
 

@@ -21,7 +21,7 @@ import pytest
 
 MIB = 1 << 20
 TAIL = 77  # no payload ends with a block
-# Of a board. Objects here are twice as large as there: see test_thirty_two_bits.py, which needs no more than 64 KiB.
+# Of a board. Objects here are twice as large as there: test_thirty_two_bits.py needs no more than 64 KiB.
 HEAP = {"tcp": "64k", "tls": "68k", "ws": "72k"}
 
 # Without the threshold, what the import leaves behind is collected only when the heap is full, and by then

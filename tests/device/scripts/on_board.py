@@ -67,7 +67,7 @@ def numbers(url, name, count, pause_ms=0, keepalive=60):
 
 
 def loses_the_network(url, name, *wifi):
-    """Without Wi-Fi, where there is no such thing without the gate, accept messages; nothing is tried meanwhile."""
+    """Accept messages without Wi-Fi, or with the gate shut where there is none: nothing is tried meanwhile."""
     there = [True]
     mqtt = client(url, name, keepalive=2, clean=False)
     mqtt.gate = lambda: there[0]
