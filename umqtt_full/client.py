@@ -231,10 +231,6 @@ class MQTTClient(Link):
     def _turn(self, now):  # no alloc
         more = self._step(now)
         engine = self._engine
-        store = self._store
-        if store and store.error:
-            self.tell(self.on_error, store.error)
-            store.error = None
         if engine.connected:
             if self._router.dirty and engine.can_request():
                 self._router.ask(engine)
@@ -249,6 +245,10 @@ class MQTTClient(Link):
                 self.tell(self.on_connect, self.session_present)
         if self._ending:
             more = self._end(now) or more
+        store = self._store
+        if store and store.error:
+            self.tell(self.on_error, store.error)
+            store.error = None
         return more
 
     def _end(self, now):

@@ -228,6 +228,21 @@ def test_what_failed_at_load_is_told_when_somebody_can_hear():
         assert len(told) == 1
 
 
+def test_a_failure_at_disconnect_is_told():
+    block, keeper, told = Block(), Keeper(), []
+    client = boot(keeper, MemoryStore(512, block.read, block.write), client_id="me")
+    client.on_error = told.append
+    settle(client, keeper)
+    client.publish("t", b"1", 1)
+
+    def fails(data):
+        raise OSError(5)
+
+    client._store._sink = fails
+    client.disconnect(0)
+    assert [e.args[0] for e in told] == [5] and client.state == "offline"
+
+
 def test_a_filter_given_up_just_before_the_cut_is_asked_for_again_when_it_is_wanted():
     with Disk():
         keeper = Keeper()
