@@ -82,6 +82,7 @@ class Engine:
         self._head = self._length = self._pos = 0
         self.first = 0  # byte of the packet that is, or was, read
         self._want = 2
+        self._have = 0  # bytes in rx of the packet that came last
         self.left = 0  # bytes of the packet that are neither in rx nor let go
         self._mode = _NEW
         self.held = False  # a message waits for its handler: nothing is read, and no answer is missing
@@ -266,16 +267,15 @@ class Engine:
             return False
         head = self._head
         self._head = self._pos = 0  # the next packet may come; rx stays as it is until then
+        self._have = self._want
+        self._want = 2
         if self.trace:
             self.trace(False, head, self._length)
         if head >> 4 == 3:
             self._publish(head)
-            if self.held:
-                return False
         else:
             self._packet(head)
-        self._want = 2
-        return True
+        return not self.held
 
     def _fill(self, now):  # no alloc
         """Read until `_want` bytes lie at the start of rx: True when they do."""
@@ -424,10 +424,10 @@ class Engine:
     def _publish(self, head):  # no alloc
         """Deliver a PUBLISH, then acknowledge it; one of QoS 2 that was seen before only the latter.
 
-        `_want` bytes of it lie in rx.
+        `_have` bytes of it lie in rx.
         """
         msg = self.message
-        self._protocol.parse_publish(msg, self.rx, head, self._length, self._want)
+        self._protocol.parse_publish(msg, self.rx, head, self._length, self._have)
         new = self._is_new(msg)
         if new is None:
             self._deferring = True
@@ -436,7 +436,7 @@ class Engine:
         msg.again = False
         if self._mode == _SUNK:
             self.received += 1
-        elif new and self._length > self._want:
+        elif new and self._length > self._have:
             self.oversize += 1
             self._owner.tell(self._owner.on_oversize, msg)
         elif new:
@@ -445,7 +445,7 @@ class Engine:
         if msg.again:  # as if it had just come
             self.received -= 1
             self._head = head
-            self._pos = self._want
+            self._pos = self._want = self._have
             self.held = True
             return
         if new and msg.qos == 2:

@@ -74,10 +74,13 @@ def to_bytes(value):
 
 
 def once(name):
-    """A module of ours that is needed for a moment: where nobody else has it its memory is free again then."""
+    """A module of ours that is needed for a moment: where nobody else has it its memory is free again then.
+
+    On a PC it stays, as other threads may import it, too.
+    """
     path = "umqtt_full." + name
     modules = sys.modules
-    known = path in modules
+    known = path in modules or sys.implementation.name != "micropython"
     __import__(path)
     module = modules[path]
     if not known:
