@@ -18,6 +18,12 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="run the long soaks too")
 
 
+def pytest_configure(config):
+    """A job in the background ignores Ctrl-C, and so does all that it starts, which tests want to interrupt."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(config, items):
     long = [item for item in items if item.get_closest_marker("long")]
     if long and not config.option.long:
