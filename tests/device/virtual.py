@@ -56,6 +56,7 @@ class VirtualBoard:
         self.device = str(link or Path(self._folder.name) / "tty")
         self._left = unplug_after
         self._cause, self._raw = POWER_ON, False
+        self.causes = []  # of each reset
         self._plugged = True
         self._line, self._far = os.openpty()  # the far end stays open: mpremote may come and go
         tty.setraw(self._far)
@@ -154,6 +155,7 @@ class VirtualBoard:
             raise RuntimeError(f"the virtual board does not start: {self._tail.decode(errors='replace')}")
         os.close(self._inner)
         self._cause = {RESET: HARD, SLEPT: DEEPSLEEP}.get(code, SOFT)
+        self.causes.append(self._cause)
         if self._cause == SOFT:
             write_all(self._line, (b"" if self._tail.endswith(b"\r\n") else b"\r\n") + REBOOT)
         else:

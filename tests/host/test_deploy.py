@@ -119,7 +119,8 @@ def test_a_watchdog_that_the_old_application_has_started_is_ended_before_the_cop
         code, said = run(place, board)
     assert code == 0 and said.rstrip().endswith("reading 2")
     starts = (place / "flash/starts").read_text().splitlines()
-    assert f"{virtual.HARD} False" in starts and starts[-1] == f"{virtual.SOFT} True"
+    assert virtual.HARD in board.causes  # (boot.py may be interrupted there, and run again)
+    assert any(start.endswith("False") for start in starts) and starts[-1] == f"{virtual.SOFT} True"
 
 
 def test_a_dry_run_says_what_it_would_do_and_changes_nothing(place):
