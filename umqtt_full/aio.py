@@ -19,6 +19,7 @@ from .wire import to_bytes
 _NONE = const(255)  # no slot
 _HOUR_MS = const(3600000)
 _HELD_MS = const(20)  # after which a message is offered to its handler again
+_SENT = const(2)  # in the counts of the engine: PUBLISH packets written
 _UNPOLLED_MS = const(10)  # how long to sleep where a stream can not be polled
 _REFUSED = const(0x80)
 _SPARE = const(32)  # messages beyond a queue's limit, while its task waits for the broker
@@ -295,18 +296,18 @@ class MQTTClient(client.MQTTClient):
                 raise MQTTFull("outbox: all %d slots are in use" % box.slots)
         if dropped != self.dropped_offline:
             return False
-        if not qos and box.unsent == _NONE:
+        if not (qos or box.queued):
             return True
-        slot = box._tails[0]
+        slot = box.last
         mark = self._marks[slot] = [True]
-        while self._marks[slot] is mark and box._state[slot]:
+        while self._marks[slot] is mark and slot not in box.free:
             await self._answer(end)
         return mark[0]
 
     def _flush(self):  # no alloc
-        busy = self._engine.writer.busy
+        busy = self._engine.busy
         super()._flush()
-        if busy or self._engine.writer.busy or self._failure:
+        if busy or self._engine.busy or self._failure:
             self._io.within(0)
 
     def _drop_message(self, slot):
@@ -401,15 +402,15 @@ class MQTTClient(client.MQTTClient):
     def _go(self):  # no alloc
         """One turn; who waits is told; what to wait for is said anew."""
         engine = self._engine
-        writer = engine.writer
+        sent = engine.counts[_SENT]
         try:
             self.poll()
         except Exception as e:
             self.report(e)
         idle = engine.idle()
-        if self._event or self._timed or self._sent != writer.sent or self._idle != idle:
+        if self._event or self._timed or self._sent != sent or self._idle != idle:
             self._timed = False
-            self._sent = writer.sent
+            self._sent = sent
             self._idle = idle
             self._tell()
         ms = self.next_ms()
@@ -429,8 +430,8 @@ class MQTTClient(client.MQTTClient):
             ms = min(ms, _UNPOLLED_MS)
         self._io.within(ms)
 
-    def _turn(self, now):  # no alloc
-        self._more = super()._turn(now)
+    def _turn(self):  # no alloc
+        self._more = super()._turn()
         return self._more
 
     def _drop(self):

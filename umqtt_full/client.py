@@ -15,6 +15,8 @@ from .router import Router
 from .wire import once
 
 _NONE = const(255)  # no slot
+_SLOT = const(3)  # of the outbox is being written
+_SENT = const(2)  # in the engine's counts: PUBLISH packets written
 _CONNECTING = const("connecting")
 _CONNECTED = const("connected")
 
@@ -66,19 +68,9 @@ class MQTTClient(Link):
         store=None,
         **tls
     ):
-        servers = []
-        secure = False
-        for s in server if isinstance(server, (list, tuple)) else (server,):
-            if isinstance(s, str):
-                url = once("url")
-                login, word, *parts = url.parse(s)
-                s = url.server(*parts, tls)
-                if user is None and password is None:
-                    user, password = login, word
-                secure = secure or parts[0]
-            servers.append(s)
-        if tls and not secure:
-            raise ValueError("%s: only with mqtts:// or wss://" % list(tls))
+        servers, login, word = once("url").servers(server, tls)
+        if user is None and password is None:
+            user, password = login, word
         super().__init__(servers)
         if full not in ("refuse", "drop_qos0", "drop_oldest"):
             raise ValueError("full: refuse, drop_qos0 or drop_oldest")
@@ -190,7 +182,7 @@ class MQTTClient(Link):
                 if timeout_ms:
                     self._poll(timeout_ms)
                 else:
-                    self._round()
+                    self._turn()
             finally:
                 self._busy = False
             if self._raise:
@@ -201,11 +193,11 @@ class MQTTClient(Link):
         """Turn after turn, until something of interest has happened."""
         end = ticks_add(ticks_ms(), timeout_ms)
         engine = self._engine
-        sent = engine.writer.sent
+        sent = engine.counts[_SENT]
         idle = engine.idle()
         while True:
-            more = self._round()
-            if self._event or sent != engine.writer.sent or idle != engine.idle():
+            more = self._turn()
+            if self._event or sent != engine.counts[_SENT] or idle != engine.idle():
                 return
             left = ticks_diff(end, ticks_ms())
             if left <= 0:
@@ -213,28 +205,22 @@ class MQTTClient(Link):
             if not more:
                 self._wait(left)
 
-    def _round(self):  # no alloc
-        now = ticks_ms()
-        more = self._turn(now)
-        now = ticks_diff(ticks_ms(), now)
-        if now > self.longest_ms:
-            self.longest_ms = now
-        if self.watchdog:
-            self.watchdog()
-        return more
-
     def _leave(self):
         e = self._raise
         self._raise = None
         raise e
 
-    def _turn(self, now):  # no alloc
+    def _turn(self):  # no alloc
+        """All that can be done now; True: there is more, call again at once."""
+        now = ticks_ms()
         more = self._step(now)
         engine = self._engine
         if engine.connected:
             if self._router.dirty and engine.can_request():
                 self._router.ask(engine)
                 more = True
+            if self.state == _CONNECTING and self._event:
+                self._at = ticks_add(now, self.connect_ms)  # a queue may come before SUBACK
             if self.state == _CONNECTING and self._router.settled():
                 self.state = _CONNECTED
                 self._since = now
@@ -249,6 +235,11 @@ class MQTTClient(Link):
         if store and store.error:
             self.tell(self.on_error, store.error)
             store.error = None
+        now = ticks_diff(ticks_ms(), now)
+        if now > self.longest_ms:
+            self.longest_ms = now
+        if self.watchdog:
+            self.watchdog()
         return more
 
     def _end(self, now):
@@ -258,13 +249,13 @@ class MQTTClient(Link):
             if not engine.connected:
                 if self._pending() and self.room() < engine.outbox.slots:
                     return False
-            elif engine.writer.ended:
+            elif engine.ended:
                 if not self._lingered(now):
                     return False
             else:
                 if engine.idle():
-                    engine.writer.ending = True
-                    engine.writer.put(0xE0)
+                    engine.ending = True
+                    engine.put(0xE0)
                     return True
                 return False
         was_up = self.state == _CONNECTED
@@ -304,7 +295,7 @@ class MQTTClient(Link):
             self._drop_message(_NONE)
             return False
         if self.full != "refuse":
-            slot = engine.outbox.oldest(self.full == "drop_qos0", engine.writer.slot)
+            slot = engine.outbox.oldest(self.full == "drop_qos0", engine.busy == _SLOT)
             if slot != _NONE:
                 self._drop_message(slot)
         return True
@@ -312,7 +303,7 @@ class MQTTClient(Link):
     def _flush(self):  # no alloc
         try:
             if self._engine.connected:
-                self._engine.writer.flush(ticks_ms())
+                self._engine.flush(ticks_ms())
         except (MQTTError, OSError) as e:
             self._failure = e  # poll() tells
 
@@ -325,12 +316,12 @@ class MQTTClient(Link):
             self.dropped_offline += 1
         else:
             packet_id = box.ids[slot]
-            box.drop(slot)
+            box.drop(box.queued, slot)
         self.tell(self.on_drop, packet_id)
 
     def room(self):  # no alloc
         """How many messages publish() would accept now."""
-        return self._engine.outbox.free
+        return len(self._engine.outbox.free)
 
     def drain(self, timeout_ms):
         """Wait until the broker has all that was accepted: True, or False after `timeout_ms`."""
@@ -410,10 +401,7 @@ class MQTTClient(Link):
     def got_answer(self, buf):
         """SUBACK or UNSUBACK came."""
         self._event = True
-        try:
-            self._router.answer(buf, self.on_subscribe, self.on_unsubscribe)
-        except Exception as e:
-            self._failed(e)
+        self._router.answer(buf, self)
         if self.state == _CONNECTED and self._router.settled():
             self._settled()
 
@@ -426,7 +414,4 @@ class MQTTClient(Link):
             self._offline = True
             self.tell(self.on_offline, reason)
         if self._pending() and not self._ending and self.on_reconnect:
-            try:
-                self.on_reconnect(self.attempts + 1, delay_ms)
-            except Exception as e:
-                self._failed(e)
+            self.tell(lambda attempt: self.on_reconnect(attempt, delay_ms), self.attempts + 1)

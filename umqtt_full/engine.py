@@ -6,12 +6,13 @@
 #
 # Reading takes exactly one packet at a time, its header, then its body, both to the start of `rx`, and
 # stops where the stream would block.
+from collections import deque
 from time import ticks_diff
 
 from micropython import const
 
 from .errors import MQTTError, MQTTFull
-from .inflight import Ids, Outbox
+from .inflight import pull
 from .message import Message
 from .wire import check_topic, get_varint
 from .writer import Writer
@@ -27,7 +28,6 @@ _HELD_MS = const(20)  # after which a message that is held is offered again
 _BUDGET = const(32)  # packets read in one poll: a flood must not keep the caller
 
 # As in inflight.py
-_NONE = const(255)
 _IGNORED = const(0)
 _DONE = const(1)
 _RELEASE = const(2)
@@ -38,33 +38,38 @@ _NEW = const(0)
 _PLAIN = const(1)
 _SUNK = const(2)  # the sink got it
 
+# In `counts`
+_BYTES_IN = const(0)
+_RECEIVED = const(3)
+_OVERSIZE = const(4)
+_STRAY = const(5)
+_RESENT = const(6)
+_DEFERRED = const(7)
 
-class Engine:
+
+class Engine(Writer):
     """The protocol's state for one client. `protocol` is a module such as v4, `connect` its Connect.
 
-    Memory: `rx` bytes for the packet being read, `slots` times `slot_size` for what is published,
-    2 bytes for each of `qos2_ids`. Of `owner` it calls got_session(present), got_message(msg),
-    got_answer(codes), and tell(function, what) with its on_publish or on_oversize.
+    Memory: `rx` bytes for the packet being read, `slots` times `slot_size` for what is published, and a list
+    of `qos2_ids`. Of `owner` it calls got_session(present), got_message(msg), got_answer(codes), and
+    tell(function, what) with its on_publish or on_oversize.
     """
 
     def __init__(self, owner, protocol, connect, rx, slots, slot_size, qos2_ids):
         if rx < 16 or qos2_ids < 1:
             raise ValueError("rx: 16 bytes or more, qos2_ids: 1 or more")
+        super().__init__(bytearray(rx + _CHUNK), slots, slot_size)  # a chunk may be copied to any place of rx
         self._owner = owner
         self._protocol = protocol
         self.connect = connect
         self.rx_size = rx
-        self.rx = bytearray(rx + _CHUNK)  # a chunk may be copied to any place of it
         self._chunk = bytearray(_CHUNK)
-        self.outbox = Outbox(slots, slot_size)
-        self.writer = Writer(self.rx, self.outbox)
         self.message = Message(self.rx)
-        self.ids = Ids(qos2_ids)
+        self.ids = deque((), qos2_ids)  # of inbound QoS 2 messages that were delivered, PUBREL awaited
+        self.qos2_ids = qos2_ids
         self.store = None  # told of all that must outlive us
         self.sink = None  # takes payloads piece by piece, see stream.py
         self.trace = None  # called with (False, first byte, length) for each packet that came
-        self.bytes_in = 0
-        self.received = self.oversize = self.stray = self.resent = self.deferred = 0
         self.halt = False  # set in a handler: poll returns behind this packet
         self._topic = None  # the last that was checked
         self.open(None, 0)
@@ -75,14 +80,11 @@ class Engine:
         """Begin a link on a stream that is open: CONNECT goes out with the next polls. With None the
         link ends; the owner closes its stream.
         """
-        self.stream = stream
+        self._begin(stream, now)
         self.halt = True
-        self.connected = False
-        self.writer.reset(stream, now)
-        self._head = self._length = self._pos = 0
-        self.first = 0  # byte of the packet that is, or was, read
+        self.head = 0  # first byte of the packet that is being read, or acted on
+        self._length = self._pos = 0
         self._want = 2
-        self._have = 0  # bytes in rx of the packet that came last
         self.left = 0  # bytes of the packet that are neither in rx nor let go
         self._mode = _NEW
         self.held = False  # a message waits for its handler: nothing is read, and no answer is missing
@@ -92,18 +94,19 @@ class Engine:
         self._in_ms = now
         self._watched = now
         if stream:
-            self.writer.request_n = self.connect.encode(self.rx)
+            self.request_n = self.connect.encode(self.rx)
 
     def _begin_session(self, present):
         """What belongs to the session: kept by both sides, or begun anew."""
         resent = self.outbox.resend(present)
         if present:
-            self.resent += resent
+            self.counts[_RESENT] += resent
         else:
-            self.ids.count = 0
+            while self.ids:
+                self.ids.pop()
             if self.store:
                 self.store.rewrite()
-        self.connected = self.writer.open = True
+        self.connected = True
         self.halt = True  # the owner comes first
         self._owner.got_session(present)
 
@@ -114,20 +117,21 @@ class Engine:
 
         Raises MQTTError or the stream's OSError when the link has to end; the owner then closes it.
         """
-        writer = self.writer
         self.halt = self._more = False
-        more = not writer.ended
+        more = not self.ended
         budget = _BUDGET
         while budget and more:
             budget -= 1
             more = self._read(now)
             if self.halt:
                 return True
-        writer.flush(now)
+        box = self.outbox
+        if self.busy or self.control_n or self.request_n or box.queued or box.unreleased:
+            self.flush(now)
         if now != self._watched:  # once in a millisecond
             self._watched = now
             self._watch(now, more or self.held)
-        if self._deferring and not self.ids.count and not writer.control_n:
+        if self._deferring and not self.ids and not self.control_n:
             raise MQTTError(_RECEIVE_MAXIMUM)  # the broker sends again what found no room
         return more or self._more
 
@@ -136,26 +140,30 @@ class Engine:
         patience = self.connect.keepalive * 500
         if not patience or not self.connected:
             return -1
-        writer = self.writer
         left = patience
         if not self._pinging:
             left = self._ping_in(now)
-        elif not writer.ping_n:  # else PINGREQ waits behind what is being written
-            left = patience - ticks_diff(now, writer.ping_ms)
-        if writer.busy:
-            left = min(left, patience - ticks_diff(now, writer.moved_ms))
+        elif not self.ping_n:  # else PINGREQ waits behind what is being written
+            left = patience - ticks_diff(now, self._ping_ms)
+        if self.busy:
+            left = min(left, patience - ticks_diff(now, self._moved_ms))
         return max(left, _HELD_MS if self.held else 0)
 
     def wants_read(self):  # no alloc
         """Does poll read, when there is something to read?"""
-        return self.writer.ended or not (self.held or self.writer.blocks())
+        return self.ended or not (self.held or self.blocks())
 
     def idle(self):  # no alloc
         """Is everything written and acknowledged?"""
-        writer = self.writer
-        return self.outbox.free == self.outbox.slots and not (writer.busy or writer.control_n or self._request_id)
+        box = self.outbox
+        return len(box.free) == box.slots and not (self.busy or self.control_n or self._request_id)
 
     # -- keepalive
+
+    def ping(self):  # no alloc
+        """PINGREQ, if none is waiting to be written."""
+        if not self.ping_n:
+            self.ping_n = self.put(0xC0)
 
     def _ping_in(self, now):  # no alloc
         """Milliseconds until PINGREQ is due: the interval less a margin, from when one direction fell quiet.
@@ -164,7 +172,7 @@ class Engine:
         what was not read yet, only ours counts: the broker must hear of us again and again.
         """
         interval = self.connect.keepalive * 1000
-        quiet = ticks_diff(now, self.writer.out_ms)
+        quiet = ticks_diff(now, self._out_ms)
         if not self._pinging:
             quiet = max(quiet, ticks_diff(now, self._in_ms))
         return interval - min(interval // 4, 5000) - quiet
@@ -176,26 +184,25 @@ class Engine:
         link is found within one and a half. `more`: not all that came was read, so no answer is missing.
         """
         patience = self.connect.keepalive * 500
-        writer = self.writer
-        if not patience or not self.connected or writer.ending:
+        if not patience or not self.connected or self.ending:
             return
-        dead = writer.busy and ticks_diff(now, writer.moved_ms) >= patience
-        if self._pinging and not writer.ping_n:
-            dead = dead or ticks_diff(now, writer.ping_ms) >= patience
+        dead = self.busy and ticks_diff(now, self._moved_ms) >= patience
+        if self._pinging and not self.ping_n:
+            dead = dead or ticks_diff(now, self._ping_ms) >= patience
         if dead and not more:
             raise MQTTError(_KEEP_ALIVE_TIMEOUT)
-        if not writer.ping_n and self._ping_in(now) <= 0:
+        if not self.ping_n and self._ping_in(now) <= 0:
             self._pinging = True
-            writer.ping_n = writer.put(0xC0)
-            writer.flush(now)
+            self.ping()
+            self.flush(now)
 
     # -- what the owner asks for
 
     def publish(self, topic, payload, qos, retain, n=0):  # no alloc
         """Put a PUBLISH (bytes) into the outbox; return its packet id, 0 at QoS 0.
 
-        With payload None `n` bytes come from the writer's source. Raises ValueError where it can never be
-        sent, MQTTFull where no slot is free now.
+        With payload None `n` bytes come from `source`. Raises ValueError where it can never be sent, MQTTFull
+        where no slot is free now.
         """
         box = self.outbox
         here = 0  # bytes of the payload that lie in the slot
@@ -205,13 +212,13 @@ class Engine:
         if not box.free:
             raise MQTTFull("outbox: all %d slots are in use" % box.slots)
         packet_id = box.next_id(self._request_id) if qos else 0
-        slot = box.take()
+        slot = box.free[0]
         off = self._protocol.publish(box.buf, slot * box.size, topic, n, qos, retain, packet_id)
-        if here:
-            box.buf[off : off + here] = payload
         if payload is None:
             box.streamed = slot
-        box.queue(slot, packet_id, size)
+        else:
+            box.buf[off : off + n] = payload
+        box.queue(packet_id, size)
         return packet_id
 
     def check(self, topic, n, here, qos):  # no alloc
@@ -231,9 +238,7 @@ class Engine:
 
     def can_request(self):  # no alloc
         """May SUBSCRIBE or UNSUBSCRIBE be asked for? One at a time, while rx holds no packet."""
-        if not self.connected or self.writer.ending or self._request_id:
-            return False
-        return self._head == 0 and self._pos == 0
+        return self.connected and not (self.ending or self._request_id or self.head or self._pos)
 
     def request(self, subscriptions, unsubscribe):
         """SUBSCRIBE (UNSUBSCRIBE) these, ahead of what is queued; the answer comes by on_answer.
@@ -243,54 +248,56 @@ class Engine:
         self._request_id = self.outbox.next_id(0)
         self._request_head = 0xB0 if unsubscribe else 0x90
         self._request_codes = len(subscriptions)
-        self.writer.request_n = self._protocol.subscribe(self.rx, subscriptions, self._request_id, unsubscribe)
+        self.request_n = self._protocol.subscribe(self.rx, subscriptions, self._request_id, unsubscribe)
 
     # -- reading
 
     def _read(self, now):  # no alloc
         """Read one packet and act on it: False when it would block, or must not go on."""
-        if self.writer.blocks():
-            self.writer.flush(now)
-            if self.writer.blocks():
+        if self.blocks():
+            self.flush(now)
+            if self.blocks():
                 return False
         self.held = False
-        if not self._head and not self._read_header(now):
+        if not self.head and not (self._fill(now) and self._header(now)):
             return False
         if not self._fill(now):
             return False
-        if self.sink and self._head >> 4 == 3:
+        head = self.head
+        publish = head >> 4 == 3
+        if publish and self.sink:
             done = self._sink(now)
             if not done:
                 self._more = done is None
                 return False
         if self.left and not self._drain(now):
             return False
-        head = self._head
-        self._head = self._pos = 0  # the next packet may come; rx stays as it is until then
-        self._have = self._want
-        self._want = 2
         if self.trace:
             self.trace(False, head, self._length)
-        if head >> 4 == 3:
+        if publish:
             self._publish(head)
         else:
             self._packet(head)
-        return not self.held
+        if self.held:  # it stays where it is
+            return False
+        self.head = self._pos = 0
+        self._want = 2
+        return True
 
     def _fill(self, now):  # no alloc
         """Read until `_want` bytes lie at the start of rx: True when they do."""
         while self._pos < self._want:
-            pos = self._pos
-            if pos:
-                n = self.stream.readinto(self._chunk, min(self._want - pos, _CHUNK))
+            n = self._want - self._pos
+            if self._pos:
+                n = self.stream.readinto(self._chunk, min(n, _CHUNK))
                 if n:
-                    self.rx[pos : pos + _CHUNK] = self._chunk
+                    self.rx[self._pos : self._pos + _CHUNK] = self._chunk
             else:
-                n = self.stream.readinto(self.rx, self._want)
+                n = self.stream.readinto(self.rx, n)
             if n is None:
                 return False
             self.took(n, now)
-            self._pos = pos + n
+            self._pos += n
         return True
 
     def took(self, n, now):  # no alloc
@@ -298,31 +305,26 @@ class Engine:
         if not n:
             raise MQTTError(_CLOSED)
         self._in_ms = now
-        self.bytes_in = self.bytes_in + n & 0x3FFFFFFF
-        if self._head and self._pinging:
-            self.writer.ping_ms = now  # PINGRESP may well be behind the packet that is coming in
+        self.counts[_BYTES_IN] = self.counts[_BYTES_IN] + n & 0x3FFFFFFF
+        if self.head and self._pinging:
+            self._ping_ms = now  # PINGRESP may well be behind the packet that is coming in
 
-    def _read_header(self, now):  # no alloc
+    def _header(self, now):  # no alloc
         """The first byte and the remaining length, one to four bytes of it. [MQTT-2.2.2-1]"""
         rx = self.rx
-        self.first = 0
-        while True:
-            if not self._fill(now):
-                return False
-            last = self._want - 1
-            if rx[last] < 128:
-                break
-            if last == 4:
+        while rx[self._want - 1] > 127:
+            if self._want == 5:
                 raise MQTTError(_MALFORMED)
             self._want += 1
+            if not self._fill(now):
+                return False
         n = get_varint(rx, 1)
-        head = self.first = rx[0]
+        head = self.head = rx[0]
         self._protocol.check(head, n)
         if n > self.rx_size and head >> 4 != 3:
             raise MQTTError(_MALFORMED)
         if self.connected == (head == 0x20):  # [MQTT-3.2.0-1], and a second CONNACK
             raise MQTTError(_PROTOCOL_ERROR)
-        self._head = head
         self._length = n
         self._pos = 0
         self._want = min(n, self.rx_size)
@@ -338,9 +340,9 @@ class Engine:
         if self._mode == _NEW:
             self._mode = _PLAIN
             have = self._want
-            if 2 + (self.rx[0] << 8 | self.rx[1]) + (self._head & 6 and 2) > have:
+            if 2 + (self.rx[0] << 8 | self.rx[1]) + (self.head & 6 and 2) > have:
                 return True  # not even topic and packet id fit
-            self._protocol.parse_publish(msg, self.rx, self._head, self._length, have)
+            self._protocol.parse_publish(msg, self.rx, self.head, self._length, have)
             if self._is_new(msg) and self.sink.begin(msg):
                 self._mode = _SUNK
         return True if self._mode == _PLAIN else self.sink.step(now)
@@ -348,14 +350,14 @@ class Engine:
     def _is_new(self, msg):  # no alloc
         """Is it to be delivered? False where it was, on an earlier link; None where there is no room for its
         id: then it is left to the next link, and all behind it likewise, to keep their order. With a clean
-        session there is no next link for it: it is delivered, and needs no id, as nothing comes twice on one link.
+        session there is no next link for it: it is delivered, as nothing comes twice on one link.
         """
         if msg.qos < 2:
             return True
         ids = self.ids
-        if ids.replace(msg.packet_id, msg.packet_id):
+        if msg.packet_id in ids:
             return False
-        return None if self._deferring or (ids.count == len(ids.table) and not self.connect.clean) else True
+        return None if self._deferring or (len(ids) == self.qos2_ids and not self.connect.clean) else True
 
     def _drain(self, now):  # no alloc
         """Read what does not fit rx and let it go, but for the packet id: True when it is through."""
@@ -387,9 +389,11 @@ class Engine:
         if not packet_id:  # [MQTT-2.3.1-1]
             raise MQTTError(_PROTOCOL_ERROR)
         if kind == 6:
-            if self.ids.replace(packet_id, 0) and self.store:
-                self.store.forgotten(packet_id)
-            self.writer.ack(0x70, packet_id)  # also for an id that is not known
+            if packet_id in self.ids:
+                pull(self.ids, packet_id)
+                if self.store:
+                    self.store.forgotten(packet_id)
+            self.ack(0x70, packet_id)  # also for an id that is not known
         elif kind == 9 or kind == 11:
             self._answer(head, packet_id, self._length)
         elif packet_id == self._request_id:
@@ -397,20 +401,20 @@ class Engine:
         else:
             kind = self.outbox.ack(kind, packet_id)
             if kind == _RELEASE:
-                self.writer.ack(0x62, packet_id)
+                self.ack(0x62, packet_id)
             elif kind == _DONE:
                 self._owner.tell(self._owner.on_publish, packet_id)
             elif kind == _IGNORED:
-                self.stray += 1
+                self.counts[_STRAY] += 1
             elif kind == _WRONG:
                 raise MQTTError(_PROTOCOL_ERROR)
 
     def _answer(self, head, packet_id, n):
         """SUBACK or UNSUBACK: there must be a code for each filter asked for."""
         if packet_id != self._request_id:
-            if self.outbox.find(packet_id) != _NONE:
+            if packet_id in self.outbox.ids:
                 raise MQTTError(_PROTOCOL_ERROR)
-            self.stray += 1
+            self.counts[_STRAY] += 1
             return
         if head != self._request_head:
             raise MQTTError(_PROTOCOL_ERROR)
@@ -424,33 +428,31 @@ class Engine:
     def _publish(self, head):  # no alloc
         """Deliver a PUBLISH, then acknowledge it; one of QoS 2 that was seen before only the latter.
 
-        `_have` bytes of it lie in rx.
+        `_want` bytes of it lie in rx.
         """
         msg = self.message
-        self._protocol.parse_publish(msg, self.rx, head, self._length, self._have)
+        counts = self.counts
+        self._protocol.parse_publish(msg, self.rx, head, self._length, self._want)
         new = self._is_new(msg)
         if new is None:
             self._deferring = True
-            self.deferred += 1
+            counts[_DEFERRED] += 1
             return
-        msg.again = False
-        if self._mode == _SUNK:
-            self.received += 1
-        elif new and self._length > self._have:
-            self.oversize += 1
-            self._owner.tell(self._owner.on_oversize, msg)
-        elif new:
-            self.received += 1
-            self._owner.got_message(msg)  # it raises nothing
-        if msg.again:  # as if it had just come
-            self.received -= 1
-            self._head = head
-            self._pos = self._want = self._have
-            self.held = True
-            return
-        if new and msg.qos == 2:
-            self.ids.replace(0, msg.packet_id)
-            if self.store:
-                self.store.delivered(msg.packet_id)
+        if new:
+            msg.again = False
+            if self._mode != _SUNK and self._length > self._want:
+                counts[_OVERSIZE] += 1
+                self._owner.tell(self._owner.on_oversize, msg)
+            else:
+                if self._mode != _SUNK:
+                    self._owner.got_message(msg)  # it raises nothing
+                    if msg.again:
+                        self.held = True
+                        return
+                counts[_RECEIVED] += 1
+            if msg.qos == 2:
+                self.ids.append(msg.packet_id)
+                if self.store:
+                    self.store.delivered(msg.packet_id)
         if msg.qos:  # [MQTT-4.5.0-2]: whatever became of it
-            self.writer.ack(0x30 + (msg.qos << 4), msg.packet_id)
+            self.ack(0x30 + (msg.qos << 4), msg.packet_id)

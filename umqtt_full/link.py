@@ -38,8 +38,8 @@ class Link:
     """What a face is built on: connects its engine to one of `servers`, once or for ever.
 
     Each has open() and failed(), see net.py, or is a function that gives a new open stream; after a failure
-    it is the next one's turn. A face makes `_engine`, and has got_down(reason, was_up, delay_ms), called when
-    a link, or an attempt at one, has ended.
+    it is the next one's turn, unless failed() says that it has another address. A face makes `_engine`, and has
+    got_down(reason, was_up, delay_ms), called when a link, or an attempt at one, has ended.
 
     `gate`: a function that says whether there is a network at all; without one nothing is tried.
     `watchdog`: a function that poll() calls as it goes on, once a second at least.
@@ -114,9 +114,9 @@ class Link:
         except Exception as e:
             explain = getattr(self._servers[self.server], "explain", None)
             if explain:
-                e = explain(e, engine.writer.request_n and not engine.connected)
+                e = explain(e, engine.request_n and not engine.connected)
             if isinstance(e, MQTTError):
-                e.packet = engine.first
+                e.packet = engine.head
             elif not isinstance(e, OSError):
                 raise
             self._down(e, now)
@@ -169,7 +169,7 @@ class Link:
         mask = POLLIN | POLLOUT
         if engine.stream:
             mask = POLLIN if engine.wants_read() else 0
-            if engine.writer.busy:
+            if engine.busy:
                 mask |= POLLOUT
         return self._stream.wants(mask) if hasattr(self._stream, "wants") else mask
 
@@ -212,13 +212,16 @@ class Link:
         """The link, or the attempt at one, ended: see when to try again, and say so."""
         was_up = self.state == _CONNECTED
         unstable = self._unstable
+        code = reason.code if isinstance(reason, MQTTError) else 0
         self._drop()
         if not was_up:
             server = self._servers[self.server]
-            if hasattr(server, "failed"):
-                server.failed()
+            if hasattr(server, "failed") and server.failed() and not 0x80 <= code < _CLOSED:
+                self.attempts -= 1  # of another address
+                self._wanted = True
+                self._at = now
+                return
             self.server = (self.server + 1) % len(self._servers)
-        code = reason.code if isinstance(reason, MQTTError) else 0
         delay = 0
         if code == _RECEIVE_MAXIMUM:  # our own doing: resume at once
             self._wanted = True

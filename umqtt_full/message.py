@@ -18,16 +18,20 @@ class Message:
         self._start = 0  # of the payload
         self._end = 0
         self._have = 0  # where what lies in rx ends: before _end, where the message was too large
+        self._head = 0  # first byte of the packet
+        self._known = b""  # a topic that needs no check: the filter without wildcards that was matched last
         self.qos = 0
-        self.retain = False
-        self.dup = False
         self.packet_id = 0
         self.again = False
 
     def __getattr__(self, name):
         """`topic`, a str: makes two small objects. `payload`, in place, a memoryview: makes one; bytes(..) of
-        it may be kept. (A class with properties stores each of its attributes four times as slowly.)
+        it may be kept. `retain`, `dup`. (A class with properties stores each attribute four times as slowly.)
         """
+        if name == "retain":
+            return self._head & 1 != 0
+        if name == "dup":
+            return self._head & 8 != 0
         if name == "topic":
             return str(self._view[2 : self._topic_end], "utf-8")
         if name == "payload":

@@ -120,20 +120,19 @@ class Router:
                 return
         self.dirty = False
 
-    def answer(self, buf, on_subscribe, on_unsubscribe):
-        """The broker answered what was asked for last: its codes lie in `buf` from 2 on."""
+    def answer(self, buf, owner):
+        """The broker answered what was asked for last: its codes lie in `buf` from 2 on. Tell the owner."""
         asked = self._asked
         self._asked = None
         for i, sub in enumerate(asked):
             if sub.state == _UNASKED:
                 self._subs.remove(sub)
-                if on_unsubscribe:
-                    on_unsubscribe(sub.filter.decode())
+                owner.tell(owner.on_unsubscribe, sub.filter.decode())
             elif sub.state == _ASKED:
                 sub.state = _SETTLED
                 sub.granted = buf[2 + i]
-                if on_subscribe:
-                    on_subscribe(sub.filter.decode(), sub.granted)
+                if owner.on_subscribe:
+                    owner.tell(lambda name: owner.on_subscribe(name, sub.granted), sub.filter.decode())
 
     def checksum(self):
         """A number of 30 bits that tells what is wanted from what else could be."""
@@ -155,6 +154,8 @@ class Router:
         for sub in self._subs:
             if sub.handler and sub.matches(msg._rx, msg._topic_end):
                 found = True
+                if sub.plain:
+                    msg._known = sub.filter
                 sub.handler(msg)
         return found
 

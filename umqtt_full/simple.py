@@ -40,7 +40,7 @@ class _Payloads:
     def __init__(self, client):
         self._client = client
         engine = self._engine = client._engine
-        engine.sink = engine.writer.source = self
+        engine.sink = engine.source = self
         self.queue = []  # (topic, payload, first byte) that the callback has not seen
         self.taken = False  # has the callback the message that is held?
         self.buf = None  # what is sent from where it lies
@@ -190,8 +190,10 @@ class MQTTClient:
             self._keep_on(self._until, done)
         except (OSError, MQTTException):
             box = self._client._engine.outbox
-            if not self._client._pending() and box._state[slot] and not done():
-                box.drop(slot)
+            if not self._client._pending() and not done():
+                for chain in (box.queued, box.sent, box.released):
+                    if slot in chain:
+                        box.drop(chain, slot)
             raise
 
     def subscribe(self, topic, qos=0):
@@ -323,25 +325,24 @@ class MQTTClient:
         self._until(lambda: box.free and not (large and box.streamed != _NONE))
         if large:
             self._in.buf = msg
-        slot = box.take()
+        slot = box.free[0]
         box.last_id = self.pid
         pid = engine.publish(topic, None if large else msg, qos, retain, n)
         self.pid = box.last_id
         c._flush()
         if qos:
-            return slot, lambda: box.find(pid) == _NONE
-        return slot, lambda: box.unsent == _NONE and not engine.writer.busy
+            return slot, lambda: pid not in box.ids
+        return slot, lambda: not box.queued
 
     def _ask(self):
         c = self._link()
-        writer = c._engine.writer
+        engine = c._engine
         if not c.connected:
             raise OSError(-1, "not connected")
         self._ping = 1
-        if not writer.ping_n:
-            writer.ping_n = writer.put(0xC0)
+        engine.ping()
         c._flush()
-        self._until(lambda: not writer.control_n)
+        self._until(lambda: not engine.control_n)
 
     def _seen(self, sent, head, n):
         if head == 0xD0 and self._ping:

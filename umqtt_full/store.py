@@ -12,6 +12,7 @@ from binascii import crc32
 
 from micropython import const
 
+from .inflight import pull
 from .wire import put_u16
 
 _PUBLISH = const(80)  # publish() accepted this packet
@@ -21,7 +22,6 @@ _ID = const(73)  # an inbound QoS 2 message was delivered
 _FORGET = const(70)  # its PUBREL came
 _META = const(77)  # key: the last packet id; data: server, checksum of the subscriptions, client id
 
-_NONE = const(255)  # no slot
 _HEAD = const(5)
 _SUM = const(4)
 _MAGIC = b"umq1"
@@ -154,16 +154,14 @@ class Store:
             self._n = len(_MAGIC)
             self._write(_MAGIC)
             self._record(_META, box.last_id, self._meta())
-            for i in range(engine.ids.count):
-                self._record(_ID, engine.ids.table[i])
-            for chain in (1, 0):  # what was released was published first
-                slot = box.heads[chain]
-                while slot != _NONE:
+            for packet_id in engine.ids:
+                self._record(_ID, packet_id)
+            for chain in (box.released, box.sent, box.queued):  # in the order of publish
+                for slot in chain:
                     if box.ids[slot] and slot != box.streamed:
                         self._record(_PUBLISH, box.ids[slot], self._packet(slot))
-                        if chain:
+                        if chain is box.released:
                             self._record(_RELEASE, box.ids[slot])
-                    slot = box.links[slot]
             self._replace()
             self._good = True
             self.rewrites += 1
@@ -195,26 +193,28 @@ class Store:
     def _do(self, kind, key, data, own_id):
         engine = self._engine
         box = engine.outbox
-        slot = box.find(key)
         if kind == _PUBLISH:
             if key - box.last_id & 0xFFFF < 0x8000:  # a new log begins with the last id
                 box.last_id = key
             if not box.free or len(data) > box.size:
                 self._lose("a message has no room in the outbox")
                 return
-            slot = box.take()
-            box.buf[slot * box.size : slot * box.size + len(data)] = data
-            box.queue(slot, key, len(data))
-            box.written(slot)  # for all we know
+            at = box.free[0] * box.size
+            box.buf[at : at + len(data)] = data
+            box.queue(key, len(data))
+            box.written()  # for all we know
         elif kind == _RELEASE:
             box.ack(5, key)
-        elif kind == _DONE and slot != _NONE:
-            box.drop(slot)
-        elif kind == _ID:
-            if not (engine.ids.replace(key, key) or engine.ids.replace(0, key)):
+        elif kind == _DONE and key in box.ids:
+            slot = box.ids.index(key)
+            box.drop(box.sent if slot in box.sent else box.released, slot)
+        elif kind == _ID and key not in engine.ids:
+            if len(engine.ids) == engine.qos2_ids:
                 self._lose("an id has no room in qos2_ids")
-        elif kind == _FORGET:
-            engine.ids.replace(key, 0)
+            else:
+                engine.ids.append(key)
+        elif kind == _FORGET and key in engine.ids:
+            pull(engine.ids, key)
         elif kind == _META:
             box.last_id = key
             self.server = data[0]

@@ -21,7 +21,7 @@ class Streams:
         self._client = client
         self._engine = client._engine
         self._engine.sink = self
-        self._engine.writer.source = self
+        self._engine.source = self
         self._subs = []
         self._sub = None  # whose message comes in
         self._error = None

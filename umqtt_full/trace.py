@@ -10,21 +10,20 @@ _CONTROL = const(2)
 
 def trace(engine, function):
     """Have function(sent, first byte, length) called for each packet; None ends that."""
-    writer = engine.writer
 
-    def wrote(what, slot):
-        buf = writer._buf
+    def wrote(what):
+        buf = engine._buf
         if what == _CONTROL:  # acks and the like, of two or four bytes each
-            at = writer._from
-            while at < writer._off:
+            at = engine._from
+            while at < engine._off:
                 function(True, buf[at], buf[at + 1])
                 at += 2 + buf[at + 1]
             return
         at = 0
         if what != _REQUEST:
             buf = engine.outbox.buf
-            at = slot * engine.outbox.size
+            at = engine.outbox.queued[0] * engine.outbox.size
         function(True, buf[at], get_varint(buf, at + 1))
 
     engine.trace = function
-    writer.trace = function and wrote
+    engine.wrote = function and wrote

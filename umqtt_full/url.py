@@ -1,4 +1,4 @@
-# URLs: the server, user and password that one names. Loaded where a URL is given.
+# URLs: the server, user and password that one names. Loaded while a client is made.
 from .net import TCP
 
 _PORTS = {"mqtt": 1883, "tcp": 1883, "mqtts": 8883, "tls": 8883, "ws": 80, "wss": 443}
@@ -50,7 +50,28 @@ def _unquote(text):
     return data
 
 
-def server(secure, web, host, port, path, tls):
+def servers(given, tls):
+    """The list of servers for what a client was given, with user and password of the first URL; `tls`: arguments.
+
+    Raises ValueError.
+    """
+    found = []
+    user = password = None
+    secure = False
+    for server in given if isinstance(given, (list, tuple)) else (given,):
+        if isinstance(server, str):
+            login, word, *parts = parse(server)
+            server = _server(*parts, tls)
+            if user is None and password is None:
+                user, password = login, word
+            secure = secure or parts[0]
+        found.append(server)
+    if tls and not secure:
+        raise ValueError("%s: only with mqtts:// or wss://" % list(tls))
+    return found, user, password
+
+
+def _server(secure, web, host, port, path, tls):
     """The server for what parse() found, with `tls` as arguments of TLS."""
     if secure:
         from .tls import TLS

@@ -119,9 +119,8 @@ def parse_publish(msg, rx, head, n, have):  # no alloc
     start = end + 2 if head & 6 else end
     if start > n:
         raise MQTTError(_MALFORMED)
+    msg._head = head
     msg.qos = head >> 1 & 3
-    msg.dup = head & 8 != 0
-    msg.retain = head & 1 != 0
     msg._topic_end = end if end <= have else 2
     msg._start = start
     msg._end = n
@@ -132,6 +131,9 @@ def parse_publish(msg, rx, head, n, have):  # no alloc
         if not start:  # [MQTT-2.3.1-1]
             raise MQTTError(_PROTOCOL_ERROR)
         msg.packet_id = start
+    known = msg._known
+    if len(known) == end - 2 and rx.find(known, 2, end) == 2:
+        return
     if end <= have and not topic_ok(rx, 2, end):  # [MQTT-4.7.3-1]
         raise MQTTError(_MALFORMED)
 

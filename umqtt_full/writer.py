@@ -5,7 +5,7 @@
 # go out in one write.
 from micropython import const
 
-from .wire import put_u16
+from .inflight import Outbox
 
 _NONE = const(255)  # no slot
 _ACKS = const(64)  # bytes of acks that may wait to be written
@@ -16,36 +16,37 @@ _REQUEST = const(1)  # CONNECT, SUBSCRIBE or UNSUBSCRIBE, from rx
 _CONTROL = const(2)  # acks, PINGREQ, DISCONNECT
 _SLOT = const(3)  # of the outbox
 
+# In `counts`
+_BYTES_OUT = const(1)
+_SENT = const(2)
+
 
 class Writer:
-    """Writes to one stream after another what is in `rx`, what is asked for, and what `outbox` holds."""
+    """The half of an engine that writes: what is in `rx`, what is asked for, and what `outbox` holds."""
 
-    def __init__(self, rx, outbox):
-        self._rx = rx
-        self._outbox = outbox
+    def __init__(self, rx, slots, slot_size):
+        self.rx = rx
+        self.outbox = Outbox(slots, slot_size)
         self._control = bytearray(_ACKS + 4)  # PINGREQ and DISCONNECT always have room
         self.source = None  # of the payload of the slot `streamed`, see stream.py
-        self.trace = None  # see trace.py
-        self.sent = 0  # PUBLISH packets written
-        self.bytes_out = 0
-        self.reset(None, 0)
+        self.wrote = None  # see trace.py
+        self.counts = [0] * 8  # see counters.py
 
-    def reset(self, stream, now):
+    def _begin(self, stream, now):
         """A link begins."""
-        self._stream = stream
+        self.stream = stream
         self.busy = _NOTHING  # is a packet being written?
-        self.slot = _NONE  # the one it comes from
         self._buf = None
         self._off = self._left = self._from = 0
         self.control_n = 0  # bytes of acks and the like that wait, or are being written
         self.request_n = 0  # set it: a packet of so many bytes lies in rx, which is the writer's until it is 0
         self.ping_n = 0  # not 0: PINGREQ waits, up to here
-        self.open = False  # may the outbox be written? From CONNACK on
+        self.connected = False  # may the outbox be written? From CONNACK on
         self.ending = False  # DISCONNECT was put: nothing may follow it
         self.ended = False  # and went out
-        self.out_ms = now  # the last packet was written
-        self.moved_ms = now  # the last byte was
-        self.ping_ms = now  # the last PINGREQ was
+        self._out_ms = now  # the last packet was written
+        self._moved_ms = now  # the last byte was
+        self._ping_ms = now  # the last PINGREQ was
 
     def blocks(self):  # no alloc
         """Must reading wait: for room for another ack, for rx, or for ever after DISCONNECT?"""
@@ -53,22 +54,27 @@ class Writer:
 
     def ack(self, head, packet_id):  # no alloc
         """PUBACK, PUBREC, PUBREL or PUBCOMP; there is room where `blocks` was false."""
-        n = put_u16(self._control, self.control_n, head << 8 | 2)
-        self.control_n = put_u16(self._control, n, packet_id)
+        n = self.put(head, 2)
+        self._control[n] = packet_id >> 8
+        self._control[n + 1] = packet_id & 255
+        self.control_n = n + 2
 
-    def put(self, head):  # no alloc
+    def put(self, head, n=0):  # no alloc
         """PINGREQ (0xC0) or DISCONNECT (0xE0), behind what waits: return where it ends."""
-        self.control_n = put_u16(self._control, self.control_n, head << 8)
-        return self.control_n
+        at = self.control_n
+        self._control[at] = head
+        self._control[at + 1] = n
+        self.control_n = at + 2
+        return at + 2
 
     def flush(self, now):  # no alloc
         """Write until there is nothing left or the stream would block. Raises the stream's OSError."""
         while self.busy or self._choose(now):
-            n = self._stream.write(self._buf, self._off, self._left)
+            n = self.stream.write(self._buf, self._off, self._left)
             if not n:
                 return
-            self.moved_ms = now
-            self.bytes_out = self.bytes_out + n & 0x3FFFFFFF
+            self._moved_ms = now
+            self.counts[_BYTES_OUT] = self.counts[_BYTES_OUT] + n & 0x3FFFFFFF
             self._off += n
             self._left -= n
             if not self._left:
@@ -76,60 +82,61 @@ class Writer:
 
     def _choose(self, now):  # no alloc
         """Begin the next packet, or the acks that have gathered; False where there is nothing."""
-        box = self._outbox
-        live = self.open and not self.ending
-        while live and box.unreleased != _NONE and not self.blocks():
-            self.ack(0x62, box.ids[box.unreleased])
-            box.unreleased = box.links[box.unreleased]
+        box = self.outbox
+        live = self.connected and not self.ending
+        while live and box.unreleased and not self.blocks():
+            self.ack(0x62, box.ids[box.released[len(box.released) - box.unreleased]])
+            box.unreleased -= 1
         off = 0
         if self.request_n:
             self.busy = _REQUEST
-            self._buf = self._rx
+            self._buf = self.rx
             n = self.request_n
         elif self.control_n:
             self.busy = _CONTROL
             self._buf = self._control
             off = self._from
             n = self.control_n - off
-        elif live and box.unsent != _NONE and (box.quota > 0 or not box.ids[box.unsent]):
-            n = self.slot = box.unsent
+        elif live and box.queued:
+            n = box.queued[0]
+            if box.ids[n] and len(box.sent) + len(box.released) >= box.window:
+                return False
             self.busy = _SLOT
             self._buf = box.buf
             off = n * box.size
-            n = box.lengths[n]
-            if self.slot == box.streamed:
+            if n == box.streamed:
                 self.source.rewind()
+            n = box.lengths[n]
         else:
             return False
         self._off = off
         self._left = n
-        self.moved_ms = now
+        self._moved_ms = now
         return True
 
     def _written(self, now):  # no alloc
         what = self.busy
-        slot = self.slot
-        if what == _SLOT and slot == self._outbox.streamed:
+        box = self.outbox
+        if what == _SLOT and box.queued[0] == box.streamed:
             self._left = self.source.fill()
             if self._left:
                 self._buf = self.source.buf
                 self._off = 0
                 return
         self.busy = _NOTHING
-        self.slot = _NONE
-        self.out_ms = now
-        if self.trace:
-            self.trace(what, slot)
+        self._out_ms = now
+        if self.wrote:
+            self.wrote(what)
         if what == _SLOT:
-            self.sent += 1
-            self._outbox.written(slot)
+            self.counts[_SENT] += 1
+            box.written()
         elif what == _REQUEST:
             self.request_n = 0
         else:
             end = self._from = self._off
             if self.ping_n and end >= self.ping_n:
                 self.ping_n = 0
-                self.ping_ms = now
+                self._ping_ms = now
             if end == self.control_n:  # nothing was added meanwhile
                 self._from = self.control_n = 0
                 self.ended = self.ending

@@ -161,7 +161,7 @@ def cut_everywhere(run, proxy, way, uid, qos):
 
 
 def is_settled(client):
-    return client.connected and client.drain(1) and not client._engine.ids.count
+    return client.connected and client.drain(1) and not client._engine.ids
 
 
 @pytest.mark.parametrize("way", [UP, DOWN], ids=["up", "down"])

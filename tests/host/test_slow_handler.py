@@ -55,9 +55,9 @@ def counted(telling, uid):
     client.turns = 0
     turn = client._turn
 
-    def count(now):
+    def count():
         client.turns += 1
-        return turn(now)
+        return turn()
 
     client._turn = count
     with Paho(telling, f"{uid}-far") as far:

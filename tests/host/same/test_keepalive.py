@@ -89,7 +89,7 @@ def test_a_link_that_takes_no_more_bytes_is_found_as_soon():
         def each():
             if recorder.now >= blocked_from:
                 stream.tell = 0
-            if recorder.engine.outbox.free:
+            if recorder.room():
                 recorder.publish(qos=0)
 
         found, e = run_until(recorder, 10**6, each)

@@ -107,6 +107,25 @@ def test_a_refusal_that_will_not_change_ends_the_attempts():
             until_up(c)
 
 
+def test_messages_that_come_before_suback_are_given_their_time():
+    with Clock() as clock:
+        server = Server(b"\x20\x02\x01\x00")
+        c, _ = client_of(clock, server, clean=False)
+        c.connect_ms = 1000
+        seen = []
+        c.on("t", lambda msg: seen.append(1), qos=1)
+        c.start()
+        for n in range(5):
+            c.poll()
+            clock.now += 600
+            server.stream.feed(publish_packet(b"t", b"x", 1, n + 1))
+        c.poll()
+        assert len(seen) == 5 and len(server.opened) == 1 and not c.connected
+        clock.now += 1000
+        c.poll()
+        assert c.reason.name == "connect timeout"
+
+
 def test_a_refusal_that_may_change_does_not():
     with Clock() as clock:
         server = Server(b"\x20\x02\x00\x03")

@@ -3,7 +3,6 @@ import fake
 import packets
 
 from umqtt_full import MQTTError, v4
-from umqtt_full.inflight import Outbox
 from umqtt_full.router import Subscription
 from umqtt_full.writer import Writer
 
@@ -13,8 +12,8 @@ HEAPSIZE = "1m"  # many clients, some of them with streams of 17,000 bytes
 def by_writer(act):
     """What a Writer sends for an ack and the like."""
     stream = fake.Stream()
-    writer = Writer(None, Outbox(1, 16))
-    writer.reset(stream, 0)
+    writer = Writer(None, 1, 16)
+    writer._begin(stream, 0)
     act(writer)
     writer.flush(0)
     return stream.sent()

@@ -59,7 +59,7 @@ def test_acks_free_their_slots_in_any_order():
     assert isinstance(error(recorder.publish), MQTTFull)
     recorder.poll()
     recorder.say(ack(0x40, 2) + ack(0x40, 4) + ack(0x40, 5) + ack(0x40, 6))
-    assert recorder.engine.idle() and recorder.engine.outbox.free == 4
+    assert recorder.engine.idle() and recorder.room() == 4
 
 
 def test_a_resumed_session_sends_again_in_order_with_dup_and_the_same_ids():
@@ -76,7 +76,7 @@ def test_a_resumed_session_sends_again_in_order_with_dup_and_the_same_ids():
     again = split(stream.sent())
     assert again[0] == ack(0x62, 3)
     assert again[1:] == [bytes([p[0] | 8]) + p[1:] for p in (first[0], first[1], first[3])]
-    assert recorder.engine.resent == 4
+    assert recorder.engine.counts[fake.RESENT] == 4
 
 
 def test_pubrel_is_sent_again_in_the_order_of_pubrec():
@@ -116,7 +116,7 @@ def test_a_pubrec_while_pubrels_wait_keeps_their_order():
 def test_more_pubrels_than_the_acks_have_room_for_go_out_all_the_same():
     recorder = fake.Recorder(slots=60)
     recorder.connect()
-    recorder.engine.outbox.quota = 60
+    recorder.engine.outbox.window = 60
     for _ in range(60):
         recorder.publish(qos=2)
     recorder.poll()
@@ -230,7 +230,7 @@ def test_qos_2_beyond_the_table_waits_for_the_next_link_in_order():
     for packet_id in (3, 4):
         recorder.say(publish_packet(b"t", bytes([packet_id]), 2, packet_id, 8))
     assert [e[1] for e in recorder.events] == [b"\x03", b"\x04"]
-    assert recorder.engine.deferred == 3
+    assert recorder.engine.counts[fake.DEFERRED] == 3
 
 
 def test_qos_2_beyond_the_table_is_delivered_where_the_session_ends_with_the_link():
@@ -241,7 +241,7 @@ def test_qos_2_beyond_the_table_is_delivered_where_the_session_ends_with_the_lin
     for packet_id in (1, 2, 3, 4):
         assert recorder.say(ack(0x62, packet_id)) == ack(0x70, packet_id)
     assert [e[1][0] for e in recorder.events] == [1, 2, 3, 4]
-    assert recorder.engine.deferred == recorder.engine.ids.count == 0
+    assert recorder.engine.counts[fake.DEFERRED] == 0
 
 
 def test_acks_go_out_though_the_outbox_is_full():
@@ -319,11 +319,11 @@ def test_a_stale_ack_of_a_packet_that_waits_to_be_sent_again_is_ignored():
     recorder.close()
     stream = recorder.connect(CONNACK_PRESENT, Reluctant())
     recorder.say(ack(0x40, 1))
-    assert recorder.engine.stray == 1 and recorder.engine.outbox.free == 3
+    assert recorder.engine.counts[fake.STRAY] == 1 and recorder.room() == 3
     stream.tell = 1000
     recorder.poll()
     recorder.say(ack(0x40, 1))
-    assert recorder.engine.outbox.free == 4
+    assert recorder.room() == 4
 
 
 def test_what_can_never_be_sent_is_refused_and_takes_no_room():

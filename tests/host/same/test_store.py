@@ -70,7 +70,7 @@ def test_an_inbound_message_of_qos_2_is_not_delivered_again_after_a_boot():
             settle(client, keeper)
             assert client.heard == [] and keeper.done()
             client = boot(keeper)
-            assert client._engine.ids.count == 0
+            assert len(client._engine.ids) == 0
 
 
 def test_the_client_id_is_kept_when_it_was_made_by_itself():
@@ -175,7 +175,7 @@ def test_inbound_ids_that_have_no_room_after_a_change_are_counted():
             keeper.send(b"x", 2)
         settle(client, keeper)
         client = boot(keeper, qos2_ids=1)
-        assert client._store.lost == client._store.errors == 2 and client._engine.ids.count == 1
+        assert client._store.lost == client._store.errors == 2 and len(client._engine.ids) == 1
 
 
 def test_a_slot_size_that_a_record_can_not_tell_is_refused():

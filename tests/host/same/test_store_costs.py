@@ -54,7 +54,7 @@ def test_the_log_is_written_anew_at_its_bound_and_nothing_is_lost():
         assert max(sizes) <= 300 and min(sizes[20:]) < 150 and 4 < store.rewrites < 20
         assert list(disk.files) == ["log"] and store.errors == 0
         client = boot(keeper)
-        assert client.room() == 2 and client._engine.ids.count == 1
+        assert client.room() == 2 and len(client._engine.ids) == 1
 
 
 def test_a_log_that_is_full_of_what_holds_may_outgrow_its_bound():

@@ -21,15 +21,15 @@ def sample():
         engine.open(None, 0)
         box = engine.outbox
         box.resend(False)
-        while box.unsent != 255:
-            box.written(box.unsent)
+        while box.queued:
+            box.written()
         box.ack(4, 1)
         box.ack(5, 3)
-        engine.ids.replace(0, 7)
+        engine.ids.append(7)
         engine.store.delivered(7)
-        engine.ids.replace(0, 9)
+        engine.ids.append(9)
         engine.store.delivered(9)
-        engine.ids.replace(7, 0)
+        engine.ids.popleft()
         engine.store.forgotten(7)
         engine.store.keep(1, 99)
         log = disk.files["log"]
@@ -46,14 +46,11 @@ def state(store):
     store.load(engine, True)
     box = engine.outbox
     found = []
-    for chain in (0, 1):
-        slot = box.heads[chain]
-        while slot != 255:
+    for number, chain in enumerate((box.sent, box.released)):
+        for slot in chain:
             at = slot * box.size
-            found.append((chain, box.ids[slot], bytes(box.buf[at : at + box.lengths[slot]])))
-            slot = box.links[slot]
-    ids = sorted(engine.ids.table[: engine.ids.count])
-    return found, ids, box.last_id, store.server, store.subscribed, engine.connect.fields[0]
+            found.append((number, box.ids[slot], bytes(box.buf[at : at + box.lengths[slot]])))
+    return found, sorted(engine.ids), box.last_id, store.server, store.subscribed, engine.connect.fields[0]
 
 
 def loaded(log, name="log"):

@@ -38,7 +38,7 @@ def turns(server, name, count):
     print("subscribed")
     for i in range(count):
         yield from turns_until(client, taker, lambda i=i: taker.done > i)
-        ended = lambda: client.connected and not client._engine.ids.count  # noqa: E731  of QoS 2
+        ended = lambda: client.connected and not client._engine.ids  # noqa: E731  of QoS 2
         yield from turns_until(client, taker, ended)
         taker.tell()
     if taker.done != count:

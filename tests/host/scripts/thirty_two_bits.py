@@ -35,7 +35,7 @@ def turns(server, name, count):
                     client.poll()
                     yield
                 client.publish(topics[qos], b"%d" % i, qos)
-            while seen[qos] < count or client.room() < 4 or client._engine.ids.count:
+            while seen[qos] < count or client.room() < 4 or client._engine.ids:
                 client.poll()
                 yield
 
