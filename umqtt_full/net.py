@@ -2,7 +2,8 @@
 #
 # A server, for the link, has open(), which begins to connect and gives a stream, and failed(), told when
 # nothing came of it. Only the look-up of a name waits: there is no other way on these systems. It is done at
-# the first open and again after a few failures; an address is never looked up.
+# the first open and again after a few failures; an address is never looked up. The addresses of a name are tried
+# one after another.
 import errno
 import select
 import socket
@@ -26,18 +27,20 @@ class TCP:
         self.host = host
         self.port = port
         self.resolve = None
-        self._info = None
+        self._infos = ()
+        self._at = 0  # which of them
         self._failures = 0
 
     def open(self):
         """Begin to connect and return the socket. Raises OSError. Waits for the look-up of a name only."""
-        if not self._info:
+        if not self._infos:
+            self._at = 0
             host = self.host
             if self.resolve and not (":" in host or host.replace(".", "").isdigit()):
-                self._info = self.resolve(host, self.port)[0]
+                self._infos = self.resolve(host, self.port)
             else:
-                self._info = socket.getaddrinfo(host, self.port, 0, socket.SOCK_STREAM)[0]
-        info = self._info
+                self._infos = socket.getaddrinfo(host, self.port, 0, socket.SOCK_STREAM)
+        info = self._infos[self._at]
         stream = socket.socket(info[0], info[1])
         try:
             stream.setblocking(False)
@@ -53,7 +56,15 @@ class TCP:
         return stream
 
     def failed(self):
-        """The link did not come up: the third time in a row the name is looked up again."""
+        """The link did not come up: True if there is another address to be tried.
+
+        The third time that none was any good the name is looked up again.
+        """
+        self._at += 1
+        if self._at < len(self._infos):
+            return True
+        self._at = 0
         self._failures += 1
         if self._failures % _STALE == 0:
-            self._info = None
+            self._infos = ()
+        return False

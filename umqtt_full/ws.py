@@ -68,9 +68,8 @@ class WebSocket:
         return self._stream
 
     def failed(self):
-        """The link did not come up."""
-        if hasattr(self.inner, "failed"):
-            self.inner.failed()
+        """The link did not come up: True if there is another address to be tried."""
+        return hasattr(self.inner, "failed") and self.inner.failed()
 
     def explain(self, e, handshaking):
         """What `inner` makes of an error, see TLS; its handshake is over when the answer begins to come."""

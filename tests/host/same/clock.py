@@ -65,6 +65,7 @@ class Server:
         self.answer = answer
         self.opened = []  # when
         self.failures = 0
+        self.addresses = 1
         self.clock = self.stream = None
 
     def open(self):
@@ -78,6 +79,8 @@ class Server:
 
     def failed(self):
         self.failures += 1
+        self.addresses -= 1
+        return self.addresses > 0
 
 
 REFUSED = OSError(111, "refused")

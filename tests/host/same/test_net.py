@@ -10,7 +10,8 @@ class FakeNet:
 
     SOCK_STREAM = 1
 
-    def __init__(self, connect_error=None, option_error=None):
+    def __init__(self, connect_error=None, option_error=None, addresses=1):
+        self.addresses = addresses
         self.looked_up = []
         self.open = 0
         self.connect_error = connect_error
@@ -18,7 +19,7 @@ class FakeNet:
 
     def getaddrinfo(self, host, port, *_):
         self.looked_up.append(host)
-        return [(2, 1, 6, "", (host, port))]
+        return [(2, 1, 6, "", (host, port + n)) for n in range(self.addresses)]
 
     def socket(self, *_):
         self.open += 1
@@ -106,6 +107,36 @@ def test_a_name_is_looked_up_once_and_again_after_three_failures():
 
     with_net(fake_net, act)
     assert fake_net.address == ("broker.local", 1883)
+
+
+def test_each_address_of_a_name_is_tried_before_it_counts_as_a_failure():
+    fake_net = FakeNet(addresses=3)
+    tcp = net.TCP("broker.local", 1883)
+
+    def act():
+        for failure in range(3):
+            for n in range(3):
+                tcp.open()
+                assert fake_net.address[1] == 1883 + n and len(fake_net.looked_up) == 1
+                assert tcp.failed() == (n < 2)
+        tcp.open()
+        assert len(fake_net.looked_up) == 2
+
+    with_net(fake_net, act)
+
+
+def test_the_address_that_worked_is_used_again():
+    fake_net = FakeNet(addresses=2)
+    tcp = net.TCP("broker.local", 1883)
+
+    def act():
+        tcp.open()
+        assert tcp.failed()
+        for _ in range(2):
+            tcp.open()
+            assert fake_net.address[1] == 1884
+
+    with_net(fake_net, act)
 
 
 def test_the_users_resolver_is_asked_for_names_and_never_for_addresses():

@@ -17,6 +17,34 @@ def test_servers_are_tried_in_turn_until_one_is_up():
         assert [len(s.opened) for s in servers] == [1, 1, 1] and [s.failures for s in servers] == [1, 1, 0]
 
 
+def test_another_address_of_a_server_is_tried_at_once_and_only_the_last_is_told_of():
+    with Clock() as clock:
+        server, other = Server(REFUSED), Server(REFUSED)
+        server.addresses = 3
+        c, told = client_of(clock, server, other)
+        c.start()
+        for _ in range(4):
+            c.poll()
+        assert server.opened == [clock.now] * 3 and not other.opened
+        assert [event[:2] for event in told] == [("error", REFUSED), ("offline", REFUSED), ("reconnect", 2)]
+
+
+def test_connect_tries_each_address_and_raises_for_the_last():
+    with Clock() as clock:
+        server = Server(REFUSED)
+        server.addresses = 2
+        c, _ = client_of(clock, server)
+        assert error(c.connect) is REFUSED and len(server.opened) == 2
+
+
+def test_a_broker_that_refuses_us_is_not_asked_at_its_other_addresses():
+    with Clock() as clock:
+        server = Server(bytes([0x20, 2, 0, 5]))
+        server.addresses = 2
+        c, _ = client_of(clock, server)
+        assert error(c.connect).name == "not authorized" and len(server.opened) == 1
+
+
 def test_the_list_begins_anew_at_its_end():
     with Clock() as clock:
         first, second = Server(REFUSED), Server(REFUSED)

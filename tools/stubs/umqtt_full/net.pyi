@@ -30,7 +30,7 @@ class Server(Protocol):
     def open(self) -> Stream:
         """Begin to connect and return the stream. Raises OSError."""
     def failed(self) -> object:
-        """The link did not come up."""
+        """The link did not come up: true if there is another address, to be tried at once."""
 
 class TCP:
     """The server at `host` and `port`."""
@@ -42,5 +42,7 @@ class TCP:
     def __init__(self, host: str, port: int) -> None: ...
     def open(self) -> Stream:
         """Begin to connect and return the stream. Raises OSError. Waits for the look-up of a name only."""
-    def failed(self) -> None:
-        """The link did not come up: the third time in a row the name is looked up again."""
+    def failed(self) -> bool:
+        """The link did not come up: True if there is another address to be tried.
+
+        The third time that none was any good the name is looked up again."""

@@ -33,7 +33,7 @@ class WebSocket:
         """`sign(path, headers)` gives both anew at each open. `buffer`: 125 to 65535 bytes. Raises ValueError."""
     def open(self) -> Stream:
         """Begin to connect and return the stream. Raises OSError, and what `sign` raises."""
-    def failed(self) -> None:
+    def failed(self) -> bool:
         """The link did not come up."""
     def explain(self, e: Exception, handshaking: object) -> Exception:
         """What `inner` makes of an error."""
