@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = (
-    ("wire", "errors", "message"),
+    ("wire", "errors", "names", "message"),
     ("v4", "v5", "props", "fields"),
     ("engine", "inflight", "writer"),
     ("net", "tls", "tlscontext", "tlserror", "ws", "frames"),

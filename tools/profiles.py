@@ -12,7 +12,8 @@ PACKAGE = ROOT / "umqtt_full"
 NEVER = ("_cpython", "__main__")  # the stand-ins for a PC, and the command line
 
 _MINIMAL = (
-    "__init__ errors wire message v4 fields inflight writer engine net link router client url ident counters trace"
+    "__init__ errors wire message v4 inflight writer engine net link router client"
+    " names fields url ident counters trace"  # in memory only while they are needed
 ).split()
 _STANDARD = [*_MINIMAL, "tls", "tlscontext", "tlserror", "store", "stream"]
 NAMES = ("minimal", "standard", "full")
