@@ -57,7 +57,7 @@ def publish(url, qos, payload, count, window):
     return took
 
 
-def receive(url, qos, size, count, burst, go):
+def receive(url, qos, size, bursts):
     loop = Loop(url, size)
     seen = granted = 0
 
@@ -74,13 +74,7 @@ def receive(url, qos, size, count, burst, go):
     loop.client.subscribe(TOPIC, qos, on_subscribe=on_subscribe)
     while not granted:
         loop.turn()
-    took = end = 0
-    while end < count:
-        end += burst
-        go()
-        begin = ticks_us()
+    for end in bursts:
         while seen < end:
             loop.turn()
-        took += ticks_diff(ticks_us(), begin)
     loop.client.disconnect()
-    return took

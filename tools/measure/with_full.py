@@ -1,7 +1,7 @@
 # umqtt_full as bench.py measures it.
 # Rule: as each with_*.py it has publish(url, qos, payload, count, window), with up to `window` messages under way,
-# and receive(url, qos, size, count, burst, go), where the next `burst` messages wait at the broker when go()
-# returns. Both return microseconds.
+# which returns microseconds, and receive(url, qos, size, bursts): for each `end` of bursts, what comes until `end`
+# messages have been seen in all waits at the broker, and the time runs until the next is asked for.
 from time import ticks_diff, ticks_us
 
 from umqtt_full import MQTTClient
@@ -29,7 +29,7 @@ def publish(url, qos, payload, count, window):
     return took
 
 
-def receive(url, qos, size, count, burst, go):
+def receive(url, qos, size, bursts):
     client = make(url, size, 1)
     seen = 0
 
@@ -40,16 +40,10 @@ def receive(url, qos, size, count, burst, go):
 
     client.on(TOPIC, on_message, qos)
     client.connect()
-    took = end = 0
-    while end < count:
-        end += burst
-        go()
-        begin = ticks_us()
+    for end in bursts:
         while seen < end:
             client.poll(1000)
-        took += ticks_diff(ticks_us(), begin)
     client.disconnect()
-    return took
 
 
 def idle(url, count):

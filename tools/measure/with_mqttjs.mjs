@@ -26,13 +26,15 @@ async function publish(client) {
 
 async function receive(client) {
   await client.subscribeAsync(topic, { qos });
-  let seen = 0, begin = 0, done;
+  let seen = 0, done;
   client.on('message', () => {
-    begin ||= now();
     if (++seen === count) done();
   });
   const all = new Promise((resolve) => { done = resolve; });
+  client.stream.pause();  // nothing is read before the time begins
   await go();
+  const begin = now();
+  client.stream.resume();
   await all;
   return now() - begin;
 }

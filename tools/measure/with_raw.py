@@ -67,21 +67,17 @@ def publish(url, qos, payload, count, window):
     return took
 
 
-def receive(url, qos, size, count, burst, go):
+def receive(url, qos, size, bursts):
     sock = link(url)
     sock.write(b"\x82\x10\x00\x01\x00\x0b" + TOPIC + bytes([qos]))
     sock.readinto(bytearray(5), 5)
     buf = bytearray(packet(qos, bytes(size)))
     read = (read_0, read_1, read_2)[qos]
-    took = 0
-    while count > 0:
-        count -= burst
-        go()
-        begin = ticks_us()
-        read(sock, buf, len(buf) - size - 2, burst)
-        took += ticks_diff(ticks_us(), begin)
+    seen = 0
+    for end in bursts:
+        read(sock, buf, len(buf) - size - 2, end - seen)
+        seen = end
     sock.close()
-    return took
 
 
 def read_0(sock, buf, at, count):

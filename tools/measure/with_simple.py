@@ -23,7 +23,7 @@ def publish(url, qos, payload, count, window):
     return took
 
 
-def receive(url, qos, size, count, burst, go):
+def receive(url, qos, size, bursts):
     client = make(url)
     seen = 0
 
@@ -35,13 +35,7 @@ def receive(url, qos, size, count, burst, go):
     client.set_callback(on_message)
     client.connect()
     client.subscribe(TOPIC, qos)
-    took = end = 0
-    while end < count:
-        end += burst
-        go()
-        begin = ticks_us()
+    for end in bursts:
         while seen < end:
             client.wait_msg()
-        took += ticks_diff(ticks_us(), begin)
     client.disconnect()
-    return took

@@ -25,7 +25,7 @@ def publish(url, qos, payload, count, window):
     return took
 
 
-def receive(url, qos, size, count, burst, go):
+def receive(url, qos, size, bursts):
     client = make(url)
     seen = 0
 
@@ -39,13 +39,7 @@ def receive(url, qos, size, count, burst, go):
     packet_id = client.subscribe(TOPIC, qos)
     while packet_id in client.rcv_pids:
         client.wait_msg()
-    took = end = 0
-    while end < count:
-        end += burst
-        go()
-        begin = ticks_us()
+    for end in bursts:
         while seen < end:
             client.wait_msg()
-        took += ticks_diff(ticks_us(), begin)
     client.disconnect()
-    return took
