@@ -8,7 +8,9 @@ on an ESP32 or a Pico; 64 bits: the unix port. Without --fast also .py, and the 
 - .mpy: bytes of all files of a profile, from `mpy-cross -O3`: the same for each architecture. What mpy.py compiles
   for one architecture has other sizes: `native`.
 - import: heap after `import ..`, and after a client was made and let go, less heap before; what MicroPython itself
-  has to import is imported before.
+  has to import is imported before. `rom`: the .mpy files run in place, from an image in ROMFS that mpremote built;
+  what the image takes of the heap here, where a board has it in flash, is not counted. The WebAssembly port has
+  no ROMFS.
 - client: heap after MQTTClient(..) less heap before it, for several sizes; `base` is what is left of each when
   its buffers are taken off (see heaps.buffers).
 - operations: heap that 100 runs of each take while nothing is collected, at one client and a stream in memory.
@@ -39,7 +41,7 @@ def measure(fast=False, ports=heaps.PORTS):
     """(all figures as one dictionary, what is missing)."""
     missing = []
     folder = mp.mpy_folder()
-    folders = {"mpy": folder} if fast else {"mpy": folder, "py": env.ROOT}
+    folders = {"mpy": folder, "rom": mp.rom_folder()} | ({} if fast else {"py": env.ROOT})
     sizes = {name: (folder / PACKAGE / f"{name}.mpy").stat().st_size for name in profiles.modules("full")}
     figures = {"mpy": sizes, **heaps.imports(ports, folders)}
     for name, row in figures["profiles"].items():
@@ -71,7 +73,8 @@ def number(n):
 
 def tables(figures):
     """What stands in the README."""
-    parts = ["Bytes of flash, and of heap after the import:", import_table(figures)]
+    heads = "Bytes of flash, and of heap after the import. In ROM: from a ROMFS image, 64 bits only:"
+    parts = [heads, import_table(figures)]
     for name, sizes in figures["native"].items():
         each = ", ".join(f"{march} {number(n)}" for march, n in sizes.items() if march != mpy.BYTECODE)
         parts.append(f"`{name}` compiled for one architecture: {each}.")
@@ -82,8 +85,8 @@ def tables(figures):
 
 
 def import_table(figures):
-    heads = ["", ".mpy", "32 bits, .mpy", "32 bits, .py", "64 bits, .mpy", "64 bits, .py"]
-    keys = ("mpy", "heap32_mpy", "heap32_py", "heap64_mpy", "heap64_py")
+    heads = ["", ".mpy", "32 bits, .mpy", "32 bits, .py", "64 bits, .mpy", "64 bits, .py", "64 bits, in ROM"]
+    keys = ("mpy", "heap32_mpy", "heap32_py", "heap64_mpy", "heap64_py", "heap64_rom")
     rows = [*figures["profiles"].items(), *((f"+ `{name}`", row) for name, row in figures["modules"].items())]
     return readme.table(heads, [[name, *(number(row.get(key)) for key in keys)] for name, row in rows])
 
@@ -110,7 +113,7 @@ def limits(figures):
     found = {}
     for kind in ("profiles", "modules"):
         for name, row in figures[kind].items():
-            for key in ("mpy", "heap32_mpy", "heap64_mpy"):
+            for key in ("mpy", "heap32_mpy", "heap64_mpy", "heap64_rom"):
                 if key in row:
                     found[f"{name} {key}"] = row[key]
     for bits, rows in figures["clients"].items():

@@ -74,6 +74,7 @@ class Unix:
 
     bits = 64
     lacks = ()
+    forms = ("mpy", "py", "rom")
     unavailable = staticmethod(mp.unavailable)
 
     @staticmethod
@@ -90,6 +91,7 @@ class Wasm:
 
     bits = 32
     lacks = ("import sys; sys.modules['tls'] = sys",)  # so that tls.py can be imported, not used
+    forms = ("mpy", "py")  # it has no ROMFS
     unavailable = staticmethod(interpreters.Wasm.unavailable)
 
     @staticmethod
@@ -136,7 +138,7 @@ def heap_of(port, folder, *steps, before=()):
 def imports(ports, folders):
     """For each profile, and each module that is not in the least one: heap of its import, and what it loads.
 
-    `folders`: {"mpy": where the package lies compiled, ..}.
+    `folders`: {"mpy": where the package lies compiled, "rom": where its image lies, ..}.
     """
     least = profiles.modules("minimal")
     optional = [name for name in profiles.modules("full") if name not in least]
@@ -147,8 +149,9 @@ def imports(ports, folders):
         one = found[kind][row] = {}
         steps = [USE, *(f"import {PACKAGE}.{name}" for name in names if name in optional)]
         for port in ports:
-            for form, folder in folders.items():
-                heaps, loaded = heap_of(port, folder, *steps)
+            for form in filter(folders.get, port.forms):
+                mount = [mp.MOUNT] if form == "rom" else []
+                heaps, loaded = heap_of(port, folders[form], *steps, before=mount)
                 one[f"heap{port.bits}_{form}"] = sum(heaps if kind == "profiles" else heaps[1:])
         one["loads"] = [name for name in files(loaded) if kind == "profiles" or name not in least]
     return found

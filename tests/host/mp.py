@@ -12,6 +12,9 @@ from process import Process, clean_env
 
 ROOT = Path(__file__).resolve().parents[2]
 SAME = ROOT / "tests/host/same"
+IMAGE = "umqtt_full.romfs"
+# What a board does by itself with the image in its flash; here the image lies in the current folder
+MOUNT = f"import sys, vfs; vfs.mount(vfs.VfsRom(open('{IMAGE}', 'rb').read()), '/rom'); sys.path.append('/rom')"
 
 
 def unavailable():
@@ -44,6 +47,20 @@ def _compiled():
 def mpy_folder():
     """A folder that holds umqtt_full compiled to .mpy; compiled once in a test run."""
     return Path(_compiled().name)
+
+
+@lru_cache(maxsize=1)
+def _in_rom():
+    folder = tempfile.TemporaryDirectory(prefix="umqtt-rom-")
+    build = ["romfs", "-o", Path(folder.name) / IMAGE, "build", mpy_folder()]
+    command = [env.VENV / "bin/python", "-m", "mpremote", *build]
+    subprocess.run(command, env=clean_env(), check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+def rom_folder():
+    """A folder that holds nothing but IMAGE: umqtt_full compiled to .mpy, as ROMFS; built once in a test run."""
+    return Path(_in_rom().name)
 
 
 def compile_package(source, target):
