@@ -7,7 +7,9 @@ import threading
 from collections import Counter
 
 import brokers
+import near
 import pytest
+from far import broker_that_keeps_sessions
 from interpreters import pytest_collect_file, pytest_pycollect_makeitem  # noqa: F401  pytest looks for them here
 
 LIMIT = 60  # s
@@ -78,6 +80,14 @@ def uid(request):
 uid.count = 0
 
 
+@pytest.fixture(params=near.KINDS)
+def kind(request):
+    """What our client runs on."""
+    if near.unavailable(request.param):
+        pytest.skip(near.unavailable(request.param))
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def _running():
     """The brokers of this test run: each is started when the first test asks for it."""
@@ -108,6 +118,13 @@ def _broker_class(request):
 def broker(_broker_class, _running):
     """Each broker in turn, running; shared with other tests, so use uid in topics and client ids."""
     return _get(_broker_class, _running)
+
+
+@pytest.fixture(scope="module")
+def keeper():
+    """A mosquitto of a file's own, which keeps sessions."""
+    with broker_that_keeps_sessions() as broker:
+        yield broker
 
 
 @pytest.fixture

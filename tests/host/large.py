@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 import brokers
@@ -18,6 +19,8 @@ import env
 import mp
 import near
 import pytest
+from farend import Paho
+from proxy import Fault
 
 MIB = 1 << 20
 TAIL = 77  # no payload ends with a block
@@ -36,6 +39,7 @@ print("ok")
 """
 
 
+@lru_cache
 def payload(size):
     body = bytes(range(4, 256))
     return b"".join(at.to_bytes(4, "big") + body for at in range(0, size, 256))[:size]
@@ -43,6 +47,20 @@ def payload(size):
 
 def sha(data):
     return hashlib.sha256(data).hexdigest()
+
+
+@lru_cache
+def sha_of(size):
+    return sha(payload(size))
+
+
+def arrived(far, count):
+    """The payloads that came to the far end, as a list of (last level of the topic, SHA-256)."""
+    return [(topic[-1], sha(body)) for topic, body, _, _ in far.wait(count)]
+
+
+def cut_twice(way, size):
+    return Fault("rst", way, size // 2), Fault("fin", way, size * 3 // 4)
 
 
 class Board(mp.MicroPython):
@@ -64,6 +82,17 @@ class Board(mp.MicroPython):
         """The numbers, or the text, that the next such line tells."""
         words = self.expect(word + " ", timeout).split()[1:]
         return words[0] if word == "sha" else [int(number) for number in words]
+
+    def look(self, size, reason):
+        """What it tells of one payload, which must be right: times begun, milliseconds, first and later heap.
+
+        The heap is the same at eight places; what the first cuts leave behind may be `reason` bytes.
+        """
+        assert self.told("sha") == sha_of(size)
+        (begun,), (took,), (first,), heap = (self.told(word) for word in ("begun", "took", "first", "heap"))
+        assert heap == heap[:1] * 8, heap
+        assert heap[0] - first <= (reason if begun > 1 else 0), (first, heap)
+        return begun, max(took, 1), first, heap[0]
 
     def ended(self):
         return self.finish() == 0 and self.lines[-1] == "ok"
@@ -110,6 +139,9 @@ class Over:
     def __init__(self, name, broker, port, server, imports=""):
         self.name, self.broker, self.port = name, broker, port
         self._server, self._imports = server, imports
+
+    def far_end(self, name):
+        return Paho(self.broker, f"{name}-far")
 
     def board(self, script, port, *arguments):
         server = self._server.format(port=port)

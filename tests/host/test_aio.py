@@ -128,17 +128,9 @@ class There(test_cut_links.There):
         mp.MicroPython.__init__(self, near.SCRIPTS / "aio_exchanges.py", port, heapsize="512k", paths=paths)
 
 
-@pytest.fixture(scope="module")
-def keeper():
-    with broker_that_keeps_sessions() as broker:
-        yield broker
-
-
-@pytest.fixture(params=[Here, There], ids=["cpython", "micropython"])
-def side(request):
-    if request.param is There and mp.unavailable():
-        pytest.skip(mp.unavailable())
-    return request.param
+@pytest.fixture
+def side(kind):
+    return Here if kind == "cpython" else There
 
 
 def each_byte_once(*total):

@@ -18,7 +18,6 @@ import env
 import far
 import large
 import mp
-import near
 import pytest
 from process import CHILD, Process, clean_env
 from proxy import DOWN, Fault, Proxy
@@ -124,11 +123,9 @@ def sha(data):
 # -- fixtures
 
 
-@pytest.fixture(params=near.KINDS)
-def ours(request):
-    if near.unavailable(request.param):
-        pytest.skip(near.unavailable(request.param))
-    return Ours(request.param)
+@pytest.fixture
+def ours(kind):
+    return Ours(kind)
 
 
 @pytest.fixture(params=THEIRS, ids=lambda part: part.name.split()[0])

@@ -11,7 +11,7 @@ from pathlib import Path
 import exchanges
 import mp
 import pytest
-from far import Far, broker_that_keeps_sessions, wait_until
+from far import Far, wait_until
 from proxy import DOWN, UP, Fault, Proxy
 
 PAYLOADS = ["0", "1", "2", "3"]
@@ -57,17 +57,9 @@ class There(mp.MicroPython):
         return self.expect("got").split()[1:]
 
 
-@pytest.fixture(scope="module")
-def keeper():
-    with broker_that_keeps_sessions() as broker:
-        yield broker
-
-
-@pytest.fixture(params=[Here, There], ids=["cpython", "micropython"])
-def side(request):
-    if request.param is There and mp.unavailable():
-        pytest.skip(mp.unavailable())
-    return request.param
+@pytest.fixture
+def side(kind):
+    return Here if kind == "cpython" else There
 
 
 class Runs:

@@ -6,31 +6,25 @@ session, and paho is the far end. What goes over the wire is counted packet by p
 import mp
 import near
 import pytest
-from far import Far, broker_that_keeps_sessions
+from far import Far
 
 pytestmark = pytest.mark.skipif(bool(mp.unavailable()), reason=str(mp.unavailable()))
 SHORT = ["CONNECT", "CONNACK", "PUBLISH", "PUBACK", "DISCONNECT"]
 
 
-@pytest.fixture(scope="module")
-def mosquitto_alone():
-    with broker_that_keeps_sessions() as broker:
-        yield broker
-
-
 @pytest.fixture
-def far(mosquitto_alone, uid):
-    with Far(mosquitto_alone.port) as far:
+def far(keeper, uid):
+    with Far(keeper.port) as far:
         far.subscribe(f"{uid}/up", 2)
         yield far
 
 
 @pytest.fixture
-def wake(mosquitto_alone, uid, tmp_path):
+def wake(keeper, uid, tmp_path):
     """Wake, do, sleep: `wake(how, messages)` returns the packets of the wire and the messages heard."""
 
     def run(how, *messages):
-        words = mosquitto_alone.url, uid, tmp_path / "block", how, *messages
+        words = keeper.url, uid, tmp_path / "block", how, *messages
         with mp.MicroPython(near.SCRIPTS / "deep_sleep.py", *words, heapsize="256k") as board:
             code = board.finish()
             lines = list(board.lines)

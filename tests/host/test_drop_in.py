@@ -19,14 +19,6 @@ from proxy import DOWN, UP, Fault, Proxy
 CONNACK, SUBACK = 4, 5  # bytes
 
 
-@pytest.fixture(params=near.KINDS)
-def kind(request):
-    why = near.unavailable(request.param)
-    if why:
-        pytest.skip(why)
-    return request.param
-
-
 @pytest.fixture
 def start(kind):
     """`with start("simple", "publishes", port, name) as program:`"""

@@ -10,71 +10,59 @@ COUNT = 1000
 NUMBERS = [b"%d" % i for i in range(COUNT)]
 
 
-@pytest.fixture(params=near.KINDS)
-def kind(request):
-    """What our client runs on."""
-    if near.unavailable(request.param):
-        pytest.skip(near.unavailable(request.param))
-    return request.param
+def begin(kind, scenario, broker, uid, qos):
+    return near.begin(kind, "traffic", scenario, broker.url, uid, count=COUNT, qos=qos)
 
 
-def send(kind, far_end, broker, uid, qos):
+def send(side, far, uid, qos):
     """We publish to the far end."""
-    with far_end(broker, uid + "-far") as far, \
-            near.begin(kind, "traffic", "sends", broker.url, uid, count=COUNT, qos=qos) as side:
-        side.expect("connected")
-        far.subscribe(f"{uid}/out", qos)
-        side.send("go\n")
-        side.finish()
-        far.publish(f"{uid}/out", [b"end"], qos)
-        got = far.wait(COUNT + 1)
-        assert [payload for _, payload, _, _ in got] == [*NUMBERS, b"end"]
-        assert {qos for _, _, qos, _ in got} == {qos} and not any(dup for _, _, _, dup in got)
+    side.expect("connected")
+    far.subscribe(f"{uid}/out", qos)
+    side.send("go\n")
+    side.finish()
+    far.publish(f"{uid}/out", [b"end"], qos)
+    got = far.wait(COUNT + 1)
+    assert [payload for _, payload, _, _ in got] == [*NUMBERS, b"end"]
+    assert {qos for _, _, qos, _ in got} == {qos} and not any(dup for _, _, _, dup in got)
 
 
-def receive(kind, far_end, broker, uid, qos):
+def receive(side, far, uid, qos):
     """The far end publishes to us."""
-    with far_end(broker, uid + "-far") as far, \
-            near.begin(kind, "traffic", "receives", broker.url, uid, count=COUNT, qos=qos) as side:
-        side.expect("connected")
-        far.publish(f"{uid}/in", NUMBERS, qos)
-        side.send("go\n")
-        side.finish()
+    side.expect("connected")
+    far.publish(f"{uid}/in", NUMBERS, qos)
+    side.send("go\n")
+    side.finish()
+
+
+EXCHANGES = {"sends": send, "receives": receive}
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
-def test_a_thousand_messages_reach_paho_in_order(kind, qos, broker, uid):
-    send(kind, farend.Paho, broker, uid, qos)
+@pytest.mark.parametrize("scenario", EXCHANGES)
+def test_a_thousand_messages_pass_in_order_between_us_and_paho(scenario, kind, qos, broker, uid):
+    with farend.Paho(broker, uid + "-far") as far, begin(kind, scenario, broker, uid, qos) as side:
+        EXCHANGES[scenario](side, far, uid, qos)
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
-def test_a_thousand_messages_of_paho_reach_us_in_order(kind, qos, broker, uid):
-    receive(kind, farend.Paho, broker, uid, qos)
-
-
-@pytest.fixture
-def mqttjs():
+@pytest.mark.parametrize("scenario", EXCHANGES)
+def test_a_thousand_messages_pass_in_order_between_us_and_mqttjs(scenario, kind, qos, mosquitto, uid):
     if farend.MqttJs.unavailable():
         pytest.skip(farend.MqttJs.unavailable())
-    return farend.MqttJs
+    with farend.MqttJs(mosquitto, uid + "-far") as far, begin(kind, scenario, mosquitto, uid, qos) as side:
+        EXCHANGES[scenario](side, far, uid, qos)
 
 
-@pytest.mark.parametrize("qos", [0, 1, 2])
-def test_a_thousand_messages_reach_mqttjs_in_order(kind, qos, mosquitto, mqttjs, uid):
-    send(kind, mqttjs, mosquitto, uid, qos)
-
-
-@pytest.mark.parametrize("qos", [0, 1, 2])
-def test_a_thousand_messages_of_mqttjs_reach_us_in_order(kind, qos, mosquitto, mqttjs, uid):
-    receive(kind, mqttjs, mosquitto, uid, qos)
+def go_and_come_back(broker, side):
+    side.expect("go")
+    broker.restart()
+    side.expect("go")
+    broker.kill()
+    broker.start()
+    side.expect("go")
+    side.finish()
 
 
 def test_it_comes_back_when_the_broker_does(kind, broker, uid):
     with near.begin(kind, "traffic", "comes_back", broker.url, uid) as side:
-        side.expect("go")
-        broker.restart()
-        side.expect("go")
-        broker.kill()
-        broker.start()
-        side.expect("go")
-        side.finish()
+        go_and_come_back(broker, side)

@@ -5,28 +5,16 @@ Rule: SHA-256 is equal at both ends, and the heap is the same, to the byte, at e
 link is cut a message begins again at offset 0. How large the heap is, is said in large.py. What it took is
 printed and recorded, never asserted.
 """
-from functools import lru_cache
 
 import large
 import pytest
-from farend import Paho
-from large import MIB, TAIL
+from large import MIB, TAIL, arrived, cut_twice, payload, sha_of
 from proxy import DOWN, UP, Fault, Proxy
 
 WHOLE, PART = 8 * MIB + TAIL, 2 * MIB + TAIL
 CUT = [(1, PART), (2, WHOLE), pytest.param(1, WHOLE, marks=pytest.mark.long)]  # (QoS, size)
 ACK_CUT = [(1, PART), (2, PART), *(pytest.param(qos, WHOLE, marks=pytest.mark.long) for qos in (1, 2))]
 REASON = 768  # bytes: what the first cuts leave behind, such as the last error; no more, however many there are
-
-
-@lru_cache
-def payload(size):
-    return large.payload(size)
-
-
-@lru_cache
-def sha(size):
-    return large.sha(payload(size))
 
 
 @pytest.fixture(scope="module", params=large.HEAP)
@@ -46,41 +34,25 @@ def look(record_property):
     """Read what a board tells of one payload: that it is right, and how often it was begun."""
 
     def look(board, what, size):
-        assert board.told("sha") == sha(size)
-        begun, took, first, heap = (board.told(word) for word in ("begun", "took", "first", "heap"))
-        assert heap == heap[:1] * 8
-        assert heap[0] - first[0] <= (REASON if begun[0] > 1 else 0), (first, heap)
-        speed = f"{size / MIB / max(took[0], 1) * 1000:.1f} MiB/s"
+        begun, ms, first, heap = board.look(size, REASON)
+        speed = f"{size / MIB / ms * 1000:.1f} MiB/s"
         record_property(what, speed)
         print(f"{what}: {speed}, heap {first} {heap}")
-        return begun[0]
+        return begun
 
     return look
 
 
-def far_end(over, uid):
-    return Paho(over.broker, f"{uid}-far")
-
-
-def arrived(far, count):
-    """The payloads that came to the far end, as a list of (last level of the topic, SHA-256)."""
-    return [(topic[-1], large.sha(body)) for topic, body, _, _ in far.wait(count)]
-
-
-def cut_twice(way, size):
-    return Fault("rst", way, size // 2), Fault("fin", way, size * 3 // 4)
-
-
 def test_eight_mib_go_out_at_each_qos(over, uid, look):
-    with far_end(over, uid) as far, over.board("large_up", over.port, uid, WHOLE, "012") as board:
+    with over.far_end(uid) as far, over.board("large_up", over.port, uid, WHOLE, "012") as board:
         far.subscribe(f"{uid}/up/#", 2)
         for qos in "012":
             assert look(board, f"{over.name}, up, QoS {qos}", WHOLE) == 1
-        assert arrived(far, 3) == [(qos, sha(WHOLE)) for qos in "012"] and board.ended()
+        assert arrived(far, 3) == [(qos, sha_of(WHOLE)) for qos in "012"] and board.ended()
 
 
 def test_eight_mib_come_in_at_each_qos(over, uid, look):
-    with far_end(over, uid) as far, over.board("large_down", over.port, uid, 3) as board:
+    with over.far_end(uid) as far, over.board("large_down", over.port, uid, 3) as board:
         board.expect("subscribed")
         for qos in (0, 1, 2):
             far.publish(f"{uid}/down", [payload(WHOLE)], qos)
@@ -90,18 +62,18 @@ def test_eight_mib_come_in_at_each_qos(over, uid, look):
 
 @pytest.mark.parametrize("qos, size", CUT)
 def test_what_goes_out_begins_again_behind_each_cut(qos, size, over, uid, look):
-    with Proxy(over.port) as proxy, far_end(over, uid) as far:
+    with Proxy(over.port) as proxy, over.far_end(uid) as far:
         far.subscribe(f"{uid}/up/#", 2)
         proxy.next(*cut_twice(UP, size))
         with over.board("large_up", proxy.port, uid, size, str(qos)) as board:
             assert look(board, f"{over.name}, up, cut twice, QoS {qos}", size) == 3
             assert proxy.fired() and board.ended()
-        assert arrived(far, 1) == [(str(qos), sha(size))]
+        assert arrived(far, 1) == [(str(qos), sha_of(size))]
 
 
 @pytest.mark.parametrize("qos, size", CUT)
 def test_what_comes_in_begins_again_behind_each_cut(qos, size, over, uid, look):
-    with Proxy(over.port) as proxy, far_end(over, uid) as far:
+    with Proxy(over.port) as proxy, over.far_end(uid) as far:
         proxy.next(*cut_twice(DOWN, size))
         with over.board("large_down", proxy.port, uid, 1) as board:
             board.expect("subscribed")
@@ -112,7 +84,7 @@ def test_what_comes_in_begins_again_behind_each_cut(qos, size, over, uid, look):
 
 @pytest.mark.parametrize("qos, size", ACK_CUT)
 def test_what_went_out_whole_but_was_not_acknowledged_goes_out_again(qos, size, tcp, uid, look):
-    with Proxy(tcp.port) as proxy, far_end(tcp, uid) as far:
+    with Proxy(tcp.port) as proxy, tcp.far_end(uid) as far:
         far.subscribe(f"{uid}/up/#", 2)
         proxy.next(Fault("rst", DOWN, 5))  # behind CONNACK and the first byte of PUBACK or PUBREC
         with tcp.board("large_up", proxy.port, uid, size, str(qos)) as board:
@@ -120,12 +92,12 @@ def test_what_went_out_whole_but_was_not_acknowledged_goes_out_again(qos, size, 
             assert proxy.fired() and board.ended()
         far.publish(f"{uid}/up/end", [b""], qos)
         end = ("d", large.sha(b""))
-        assert arrived(far, 4 - qos) == [(str(qos), sha(size))] * (3 - qos) + [end]
+        assert arrived(far, 4 - qos) == [(str(qos), sha_of(size))] * (3 - qos) + [end]
 
 
 @pytest.mark.parametrize("qos, size", ACK_CUT)
 def test_what_came_in_whole_comes_again_where_its_ack_was_cut_but_not_at_qos_2(qos, size, tcp, uid, look):
-    with Proxy(tcp.port) as proxy, far_end(tcp, uid) as far:
+    with Proxy(tcp.port) as proxy, tcp.far_end(uid) as far:
         with tcp.board("large_down", proxy.port, uid, 3 - qos) as board:
             board.expect("subscribed")
             (first,) = proxy.connections

@@ -8,7 +8,7 @@ import time
 
 import large
 import pytest
-from far import broker_that_keeps_sessions, wait_until
+from far import wait_until
 from farend import Paho
 from large import MIB, TAIL
 from proxy import DOWN, UP, Fault, Proxy
@@ -42,12 +42,6 @@ def client_to():
     yield make
     for client in clients:
         client.close()
-
-
-@pytest.fixture
-def keeper():
-    with broker_that_keeps_sessions() as broker:
-        yield broker
 
 
 @pytest.fixture(params=["tcp", "ws"])

@@ -6,7 +6,7 @@ for each fault. How a link falls silent, crawls or stalls otherwise is in test_s
 import time
 
 import pytest
-from far import Far, broker_that_keeps_sessions
+from far import Far
 from proxy import DOWN, UP, Fault, Proxy
 
 import umqtt_full
@@ -16,12 +16,6 @@ KEEP_ALIVE_TIMEOUT = 0x8D
 TAKEN_OVER = 0x8E
 CLOSED = 0x100
 CONNECT_TIMEOUT = 0x101
-
-
-@pytest.fixture(scope="module")
-def keeper():
-    with broker_that_keeps_sessions() as broker:
-        yield broker
 
 
 @pytest.fixture

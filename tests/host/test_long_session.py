@@ -46,10 +46,7 @@ class Subscriber:
         self._link.close()
 
 
-@pytest.mark.parametrize("kind", near.KINDS)
 def test_70000_messages_arrive_once_and_in_order(kind, mosquitto, uid):
-    if near.unavailable(kind):
-        pytest.skip(near.unavailable(kind))
     topic = f"{uid}/n"
     fields = len(topic).to_bytes(2, "big") + topic.encode()
     head = bytes([0x30, len(fields) + 5]) + fields

@@ -15,7 +15,7 @@ import env
 import mp
 import profiles
 import pytest
-from far import Far, broker_that_keeps_sessions
+from far import Far
 from process import Process, clean_env
 
 PORTS = mp.ROOT / "ports"
@@ -47,24 +47,18 @@ def install(tmp_path):
     return put
 
 
-@pytest.fixture(scope="module")
-def broker_alone():
-    with broker_that_keeps_sessions() as broker:
-        yield broker
-
-
 @pytest.fixture
-def far(broker_alone):
-    with Far(broker_alone.port) as far:
+def far(keeper):
+    with Far(keeper.port) as far:
         yield far
 
 
 @needs_micropython
-def test_a_sensor_with_wifi_reads_and_is_found_by_home_assistant(install, broker_alone, far, uid):
+def test_a_sensor_with_wifi_reads_and_is_found_by_home_assistant(install, keeper, far, uid):
     far.subscribe(f"{uid}/#", 1)
     far.subscribe(f"ha-{uid}/#", 1)
     sensor = {"topic": uid, "period_s": 0.2, "batch": 1, "home_assistant": f"ha-{uid}"}
-    config = {"broker": broker_alone.url, "client_id": uid, "network": NETWORK, "sensor": sensor}
+    config = {"broker": keeper.url, "client_id": uid, "network": NETWORK, "sensor": sensor}
     with install("esp32", config)() as board:
         board.expect("wifi     up, 10.0.0.7")
         board.expect("link     up, session new")
@@ -78,10 +72,10 @@ def test_a_sensor_with_wifi_reads_and_is_found_by_home_assistant(install, broker
 
 
 @needs_micropython
-def test_a_sleeping_sensor_sends_a_reading_at_each_wake(install, broker_alone, far, uid):
+def test_a_sleeping_sensor_sends_a_reading_at_each_wake(install, keeper, far, uid):
     far.subscribe(f"{uid}/#", 1)
     sensor = {"topic": uid, "sleep": "deep", "period_s": 600}
-    wake = install("esp32", {"broker": broker_alone.url, "client_id": uid, "network": NETWORK, "sensor": sensor})
+    wake = install("esp32", {"broker": keeper.url, "client_id": uid, "network": NETWORK, "sensor": sensor})
     for number in range(1, 4):
         with wake() as board:
             board.expect("link     up, session " + ("new" if number == 1 else "kept"))
@@ -92,9 +86,9 @@ def test_a_sleeping_sensor_sends_a_reading_at_each_wake(install, broker_alone, f
 
 
 @needs_micropython
-def test_a_bulb_with_wifi_obeys(install, broker_alone, far, uid):
+def test_a_bulb_with_wifi_obeys(install, keeper, far, uid):
     far.subscribe(f"{uid}/#", 1)
-    config = {"broker": broker_alone.url, "client_id": uid, "network": NETWORK, "watchdog_ms": 8000}
+    config = {"broker": keeper.url, "client_id": uid, "network": NETWORK, "watchdog_ms": 8000}
     start = install("rp2", {**config, "bulb": {"topic": uid}})
     with start() as board:
         board.expect("link     up")
@@ -107,12 +101,12 @@ def test_a_bulb_with_wifi_obeys(install, broker_alone, far, uid):
 
 
 @needs_micropython
-def test_an_image_over_the_air_arrives_and_restarts_the_board(install, broker_alone, far, uid, tmp_path):
+def test_an_image_over_the_air_arrives_and_restarts_the_board(install, keeper, far, uid, tmp_path):
     far.subscribe(f"{uid}/ota", 1)
     sensor = {"topic": uid, "ota": "new.bin"}
     image = bytes(range(256)) * 200
     digest = hashlib.sha256(image).hexdigest()
-    config = {"broker": broker_alone.url, "client_id": uid, "network": NETWORK, "sensor": sensor}
+    config = {"broker": keeper.url, "client_id": uid, "network": NETWORK, "sensor": sensor}
     with install("esp32", config)() as board:
         board.expect("link     up")
         far.publish(f"{uid}/ota/{digest[::-1]}", image, 1)

@@ -154,11 +154,8 @@ def scenario(heading):
     return re.sub(r"\W+", "_", heading.lower())
 
 
-@pytest.mark.parametrize("kind", near.KINDS)
 @pytest.mark.parametrize("heading", PROGRAMS)
 def test_each_program_does_what_it_says(heading, kind, servers, far, port):
-    if near.unavailable(kind):
-        pytest.skip(near.unavailable(kind))
     with open("program.py", "w") as file:
         file.write(servers.here(PROGRAMS[heading]))
     retain(port, "bulb/desk/set", "on")

@@ -7,7 +7,7 @@ import os
 import time
 
 import pytest
-from far import Far, broker_that_keeps_sessions, wait_until
+from far import Far, wait_until
 from proxy import DOWN, UP, Fault, Proxy
 
 import umqtt_full
@@ -15,12 +15,6 @@ import umqtt_full
 KEEP_ALIVE_TIMEOUT = 0x8D
 CLOSED = 0x100
 CONNECT_TIMEOUT = 0x101
-
-
-@pytest.fixture(scope="module")
-def keeper():
-    with broker_that_keeps_sessions() as broker:
-        yield broker
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ its socket module and half of binascii are in Python, and take heap here that th
 """
 import subprocess
 import tempfile
-from functools import lru_cache
 from pathlib import Path
 
 import env
@@ -15,10 +14,9 @@ import large
 import mp
 import near
 import pytest
-from farend import Paho
-from large import MIB, TAIL
+from large import MIB, TAIL, arrived, cut_twice, payload, sha_of
 from process import Process, clean_env
-from proxy import DOWN, UP, Fault, Proxy
+from proxy import DOWN, UP, Proxy
 
 NODE = interpreters.HERE / "node"
 WHOLE, CUT, PART = 8 * MIB + TAIL, 2 * MIB + TAIL, MIB + TAIL
@@ -94,13 +92,10 @@ def look(over, record_property):
     """Read what a board tells of one payload: that it is right, and how often it was begun."""
 
     def look(board, what, size):
-        assert board.told("sha") == sha(size)
-        begun, took, first, heap = (board.told(word) for word in ("begun", "took", "first", "heap"))
-        assert heap == heap[:1] * 8
-        assert heap[0] - first[0] <= (REASON if begun[0] > 1 else 0), (first, heap)
-        record_property(f"{over.name}, {what}", heap[0])
-        print(f"{over.name}, {what}: heap {heap[0]} bytes, {size / MIB / max(took[0], 1) * 1000:.1f} MiB/s")
-        return begun[0]
+        begun, ms, _, heap = board.look(size, REASON)
+        record_property(f"{over.name}, {what}", heap)
+        print(f"{over.name}, {what}: heap {heap} bytes, {size / MIB / ms * 1000:.1f} MiB/s")
+        return begun
 
     return look
 
@@ -118,29 +113,6 @@ def size(over, request):
     return size
 
 
-@lru_cache
-def payload(size):
-    return large.payload(size)
-
-
-@lru_cache
-def sha(size):
-    return large.sha(payload(size))
-
-
-def far_end(over, uid):
-    return Paho(over.broker, f"{uid}-far")
-
-
-def arrived(far, count):
-    """What came to the far end, as a list of (last level of the topic, SHA-256)."""
-    return [(topic[-1], large.sha(body)) for topic, body, _, _ in far.wait(count)]
-
-
-def cut_twice(way, size):
-    return Fault("rst", way, size // 2), Fault("fin", way, size * 3 // 4)
-
-
 def test_fifty_messages_each_way_at_qos_1_and_2_take_no_byte_of_the_heap(over, uid, record_property):
     with Board("thirty_two_bits", over.name, over.port, uid, 50) as board:
         for word in ("imported", "connected", "exchanged"):
@@ -152,16 +124,16 @@ def test_fifty_messages_each_way_at_qos_1_and_2_take_no_byte_of_the_heap(over, u
 
 def test_a_large_payload_goes_out_at_each_qos(over, uid, look, size):
     size = size(up=True)
-    with far_end(over, uid) as far, Board("large_up", over.name, over.port, uid, size, "012") as board:
+    with over.far_end(uid) as far, Board("large_up", over.name, over.port, uid, size, "012") as board:
         far.subscribe(f"{uid}/up/#", 2)
         for qos in "012":
             assert look(board, f"up, QoS {qos}", size) == 1
-        assert arrived(far, 3) == [(qos, sha(size)) for qos in "012"] and board.fitted()
+        assert arrived(far, 3) == [(qos, sha_of(size)) for qos in "012"] and board.fitted()
 
 
 def test_a_large_payload_comes_in_at_each_qos(over, uid, look, size):
     size = size()
-    with far_end(over, uid) as far, Board("large_down", over.name, over.port, uid, 3) as board:
+    with over.far_end(uid) as far, Board("large_down", over.name, over.port, uid, 3) as board:
         board.expect("subscribed")
         for qos in (0, 1, 2):
             far.publish(f"{uid}/down", [payload(size)], qos)
@@ -172,19 +144,19 @@ def test_a_large_payload_comes_in_at_each_qos(over, uid, look, size):
 @pytest.mark.parametrize("qos", [1, 2])
 def test_what_goes_out_begins_again_behind_each_cut(qos, over, uid, look, size):
     size = size(up=True, cut=True)
-    with Proxy(over.port) as proxy, far_end(over, uid) as far:
+    with Proxy(over.port) as proxy, over.far_end(uid) as far:
         far.subscribe(f"{uid}/up/#", 2)
         proxy.next(*cut_twice(UP, size))
         with Board("large_up", over.name, proxy.port, uid, size, str(qos)) as board:
             assert look(board, f"up, cut twice, QoS {qos}", size) == 3
             assert proxy.fired() and board.fitted()
-        assert arrived(far, 1) == [(str(qos), sha(size))]
+        assert arrived(far, 1) == [(str(qos), sha_of(size))]
 
 
 @pytest.mark.parametrize("qos", [1, 2])
 def test_what_comes_in_begins_again_behind_each_cut(qos, over, uid, look, size):
     size = size(cut=True)
-    with Proxy(over.port) as proxy, far_end(over, uid) as far:
+    with Proxy(over.port) as proxy, over.far_end(uid) as far:
         proxy.next(*cut_twice(DOWN, size))
         with Board("large_down", over.name, proxy.port, uid, 1) as board:
             board.expect("subscribed")

@@ -69,17 +69,15 @@ def broker(folder):
         yield broker
 
 
-@pytest.fixture(params=near.KINDS)
-def begin(request, folder, uid):
+@pytest.fixture
+def begin(kind, folder, uid):
     """begin("scenario", port, ..., option=integer): our end."""
-    if near.unavailable(request.param):
-        pytest.skip(near.unavailable(request.param))
 
     def begin(scenario, *ports, **options):
         where = " ".join(map(str, (folder, *ports)))
-        return near.begin(request.param, "secure", scenario, where, uid, **options)
+        return near.begin(kind, "secure", scenario, where, uid, **options)
 
-    begin.kind = request.param
+    begin.kind = kind
     return begin
 
 

@@ -18,14 +18,6 @@ SLOW = {"baud": 115200, "chunk": 16}
 pytestmark = pytest.mark.skipif("sys.platform == 'win32'", reason="no pty on this system")
 
 
-@pytest.fixture(params=near.KINDS)
-def kind(request):
-    """What our client runs on."""
-    if near.unavailable(request.param):
-        pytest.skip(near.unavailable(request.param))
-    return request.param
-
-
 @pytest.fixture(scope="module")
 def keeper():
     if brokers.Mosquitto.available():

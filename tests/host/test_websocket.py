@@ -22,13 +22,12 @@ import test_cut_links as cut_links
 import ws_exchanges
 from far import Far
 from proxy import DOWN, UP, Fault, Proxy
+from test_far_ends import COUNT, EXCHANGES, go_and_come_back
 
 from umqtt_full.net import TCP
 from umqtt_full.ws import WebSocket
 
-COUNT = 1000
 PARTS = 8
-NUMBERS = [b"%d" % i for i in range(COUNT)]
 
 RUMQTTD = """
 id = 0
@@ -109,14 +108,6 @@ def mosquitto():
         yield running
 
 
-@pytest.fixture(params=near.KINDS)
-def kind(request):
-    """What our client runs on."""
-    if near.unavailable(request.param):
-        pytest.skip(near.unavailable(request.param))
-    return request.param
-
-
 def ws_url(broker):
     return f"ws://127.0.0.1:{broker.ws_port}"
 
@@ -134,43 +125,21 @@ def test_every_qos_goes_both_ways(kind, broker, uid):
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
-def test_a_thousand_messages_reach_the_far_end_in_order(kind, qos, broker, uid):
-    with farend.Paho(broker, uid + "-far") as far, begin(kind, "sends", broker, uid, count=COUNT, qos=qos) as side:
-        send(side, far, uid, qos)
-
-
-def send(side, far, uid, qos):
-    side.expect("connected")
-    far.subscribe(f"{uid}/out", qos)
-    side.send("go\n")
-    side.finish()
-    far.publish(f"{uid}/out", [b"end"], qos)
-    got = far.wait(COUNT + 1)
-    assert [payload for _, payload, _, _ in got] == [*NUMBERS, b"end"]
-
-
-def receive(side, far, uid, qos):
-    side.expect("connected")
-    far.publish(f"{uid}/in", NUMBERS, qos)
-    side.send("go\n")
-    side.finish()
-
-
-@pytest.mark.parametrize("qos", [0, 1, 2])
-def test_a_thousand_messages_of_the_far_end_reach_us_in_order(kind, qos, broker, uid):
+@pytest.mark.parametrize("scenario", EXCHANGES)
+def test_a_thousand_messages_pass_in_order_between_us_and_paho(scenario, kind, qos, broker, uid):
     with farend.Paho(broker, uid + "-far") as far, \
-            begin(kind, "receives", broker, uid, count=COUNT, qos=qos) as side:
-        receive(side, far, uid, qos)
+            begin(kind, scenario, broker, uid, count=COUNT, qos=qos) as side:
+        EXCHANGES[scenario](side, far, uid, qos)
 
 
-@pytest.mark.parametrize("scenario, exchange", [("sends", send), ("receives", receive)])
-def test_a_thousand_messages_pass_between_us_and_mqttjs_over_websocket(scenario, exchange, kind, mosquitto, uid):
+@pytest.mark.parametrize("scenario", EXCHANGES)
+def test_a_thousand_messages_pass_between_us_and_mqttjs_over_websocket(scenario, kind, mosquitto, uid):
     if farend.MqttJs.unavailable():
         pytest.skip(farend.MqttJs.unavailable())
     address = SimpleNamespace(url=ws_url(mosquitto))
     with farend.MqttJs(address, uid + "-far") as far, \
             begin(kind, scenario, mosquitto, uid, count=COUNT, qos=1) as side:
-        exchange(side, far, uid, 1)
+        EXCHANGES[scenario](side, far, uid, 1)
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
@@ -183,13 +152,7 @@ def test_it_comes_back_when_the_broker_does(kind, uid):
     if Mosquitto.available():
         pytest.skip(Mosquitto.available())
     with Mosquitto() as own, begin(kind, "comes_back", own, uid) as side:
-        side.expect("go")
-        own.restart()
-        side.expect("go")
-        own.kill()
-        own.start()
-        side.expect("go")
-        side.finish()
+        go_and_come_back(own, side)
 
 
 def test_a_wait_for_the_answer_does_not_spin(kind, mosquitto, uid):
@@ -235,12 +198,10 @@ class There(cut_links.There):
         mp.MicroPython.__init__(self, here / "ws_exchanges.py", port, paths=[here])
 
 
-@pytest.fixture(params=[Here, There], ids=["cpython", "micropython"])
-def side(request):
-    if request.param is There and mp.unavailable():
-        pytest.skip(mp.unavailable())
+@pytest.fixture
+def side(kind):
     with mock.patch.object(exchanges, "client", ws_exchanges.client):
-        yield request.param
+        yield Here if kind == "cpython" else There
 
 
 def cuts(total, stride):

@@ -21,14 +21,6 @@ def those(ability):
     return pytest.mark.parametrize("_broker_class", able, ids=lambda broker: broker.name)
 
 
-@pytest.fixture(params=near.KINDS)
-def kind(request):
-    """What our client runs on."""
-    if near.unavailable(request.param):
-        pytest.skip(near.unavailable(request.param))
-    return request.param
-
-
 def test_it_connects_and_disconnects(kind, broker, uid):
     play(kind, "alone", "connects_and_disconnects", broker, uid)
 
