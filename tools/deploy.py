@@ -37,17 +37,16 @@ class Failed(Exception):
 # -- what the board is to have
 
 
-def library(profile, reads):
-    """{path on the board: bytes} of the library, compiled for what a board reads; as text where it reads none."""
-    files = {}
-    architecture = reads and mpy.architecture_of(reads)
-    for source in profiles.sources(profile):
-        if reads:
-            data = mpy.compile_file(source, f"umqtt_full/{source.name}", architecture)
-            files[f"{LIBRARY}/{source.stem}.mpy"] = data
-        else:
-            files[f"{LIBRARY}/{source.name}"] = source.read_bytes()
-    return files
+def library(profile, reads, readable=False):
+    """{path on the board: bytes} of the library, compiled for what a board reads; as text where it reads none.
+
+    What is compiled is compact, or with `readable` one file for each source, with its names.
+    """
+    if reads:
+        files = mpy.library(profile, mpy.architecture_of(reads), readable)
+    else:
+        files = {source.name: source.read_bytes() for source in profiles.sources(profile)}
+    return {f"{LIBRARY}/{name}": data for name, data in files.items()}
 
 
 def application(folder, reads, platform):
@@ -240,7 +239,7 @@ def bring(board, chosen):
         ask(chosen.config, board.platform)
     config, wanted = settings(chosen.config)
     source = chosen.application or env.ROOT / "ports" / PLATFORMS.get(board.platform, "esp32")
-    wanted.update(library(chosen.profile, board.mpy))
+    wanted.update(library(chosen.profile, board.mpy, chosen.readable))
     wanted.update(application(source, board.mpy, board.platform))
     plan = Plan(board, wanted)
     show(plan)
@@ -286,6 +285,7 @@ def main(arguments):
     parser.add_argument("--application", type=Path, help="a folder with main.py; default: one of ports/")
     parser.add_argument("--topic", help="a filter for the first message; default: the topic of the settings")
     parser.add_argument("--wait", type=int, default=WAIT_S, help="seconds for the first message; 0: do not wait")
+    parser.add_argument("--readable", action="store_true", help="names in tracebacks; takes more flash and heap")
     parser.add_argument("--dry-run", action="store_true", help="say what would be copied")
     chosen = parser.parse_args(arguments)
     need("mpremote")

@@ -1,8 +1,9 @@
-"""Compile the library for boards: python3 tools/mpy.py [--profile NAME] [--arch NAME ..] [--out FOLDER]
+"""Compile the library for boards: python3 tools/mpy.py [--profile NAME] [--arch NAME ..] [--out FOLDER] [..]
 
-Rule: bytecode is the same for all boards. Only what the library would compile on the board itself (the masking
-of WebSocket) differs: for an architecture it is compiled here, which saves the board that work and its memory,
-and such a file loads on no other architecture.
+Rule: boards get the compact build, see compact.py; --readable makes a file of each source, with its names in
+tracebacks. Bytecode is the same for all boards. Only what the library would compile on the board itself (the
+masking of WebSocket) differs: for an architecture it is compiled here, which saves the board that work and its
+memory, and such a file loads on no other architecture.
 """
 import argparse
 import ast
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import compact
 import env
 import profiles
 
@@ -47,7 +49,11 @@ def header(data):
 
 def compile_file(source, name, architecture=BYTECODE, level=3):
     """The bytes of the .mpy of a file; `name` is what tracebacks call it. At level 0 its asserts stay."""
-    text = source.read_text(encoding="utf-8")
+    return compile_text(source.read_text(encoding="utf-8"), name, architecture, level)
+
+
+def compile_text(text, name, architecture=BYTECODE, level=3):
+    """The same for a text."""
     native = text if architecture == BYTECODE else native_text(text)
     return _compile(native, f"-O{level}", "-s", name, *[f"-march={architecture}"] * (native != text))
 
@@ -91,18 +97,27 @@ def _viper_in(node):
     return None
 
 
-def build(profile, architecture, folder):
+def library(profile, architecture, readable=False):
+    """{file name: bytes} of the .mpy files of a profile."""
+    if readable:
+        return {f"{source.stem}.mpy": compile_file(source, f"umqtt_full/{source.name}", architecture)
+                for source in profiles.sources(profile)}
+    modules = {file[:-3]: text for file, text in compact.sources(profile).items()}
+    names = {"__init__": "umqtt_full"}  # in tracebacks: words that are in the memory of the board anyway
+    return {f"{module}.mpy": compile_text(text, names.get(module, module), architecture)
+            for module, text in modules.items()}
+
+
+def build(profile, architecture, folder, readable=False):
     """Write the .mpy files of a profile to folder/umqtt_full; return how many bytes they have."""
     package = folder / "umqtt_full"
     package.mkdir(parents=True, exist_ok=True)
     for old in package.glob("*.mpy"):
         old.unlink()
-    total = 0
-    for source in profiles.sources(profile):
-        data = compile_file(source, f"umqtt_full/{source.name}", architecture)
-        (package / f"{source.stem}.mpy").write_bytes(data)
-        total += len(data)
-    return total
+    files = library(profile, architecture, readable)
+    for name, data in files.items():
+        (package / name).write_bytes(data)
+    return sum(map(len, files.values()))
 
 
 def main():
@@ -110,12 +125,13 @@ def main():
     parser.add_argument("--profile", choices=profiles.NAMES, default="full")
     parser.add_argument("--arch", nargs="+", choices=ARCHITECTURES, default=BOARDS)
     parser.add_argument("--out", type=Path, default=env.ROOT / "build/mpy")
+    parser.add_argument("--readable", action="store_true", help="a file for each source, with its names")
     chosen = parser.parse_args()
     env.ensure()
     try:
         for architecture in chosen.arch:
             folder = chosen.out / architecture
-            print(f"{folder}/umqtt_full: {build(chosen.profile, architecture, folder)} bytes")
+            print(f"{folder}/umqtt_full: {build(chosen.profile, architecture, folder, chosen.readable)} bytes")
     except CompileError as e:
         return str(e)
     return 0

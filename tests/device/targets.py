@@ -82,10 +82,14 @@ class DeviceBoard(Board):
         super().__init__(device)
         self._put = set()
         self._has_main = False  # of ours
-        plan = install.Plan(self, deploy.library("full", self.mpy))
+        self.install()
+        self.exec(f"import os\ntry:\n os.mkdir({TESTS!r})\nexcept OSError:\n pass")
+
+    def install(self, readable=False):
+        """Have the whole library on the board: as its user has it, or with names that our tests know."""
+        plan = install.Plan(self, deploy.library("full", self.mpy, readable))
         plan.install()
         plan.keep()
-        self.exec(f"import os\ntry:\n os.mkdir({TESTS!r})\nexcept OSError:\n pass")
 
     def begin(self, module, function, *arguments):
         """Run a function of one of our modules, in a fresh interpreter; return it as a Running."""

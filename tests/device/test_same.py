@@ -27,8 +27,18 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("file", [*filter(is_for_a_board, FILES)] if on_hardware else PORT)
 
 
+@pytest.fixture(scope="module")
+def readable(place):
+    """These tests look into the library: they need its own names."""
+    place.board.stop()
+    place.board.install(readable=True)
+    yield
+    place.board.stop()
+    place.board.install()
+
+
 @pytest.mark.limit(900)
-def test_the_tests_of_a_file_pass_on_the_board(place, file):
+def test_the_tests_of_a_file_pass_on_the_board(place, readable, file):
     said, tests = interpreters.read(mp.SAME / f"{file}.py")
     left_out = {*said.get("CPYTHON_ONLY", ()), *said.get("LONG", ()), *OF_A_PC}
     names = [name for name in tests if name not in left_out]

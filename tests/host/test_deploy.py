@@ -12,6 +12,7 @@ import sys
 import threading
 import types
 
+import compact
 import deploy
 import device
 import env
@@ -102,9 +103,25 @@ def test_only_what_differs_is_copied_and_what_would_be_in_the_way_is_removed(pla
     lines = sorted(line.split()[:2] for line in said.splitlines() if line.startswith("  ") and "|" not in line)
     assert lines == [["changed", "/app.mpy"], ["gone", "/app.py"], ["gone", "/lib/umqtt_full/store.mpy"],
                      ["gone", "/lib/umqtt_full/wire.py"], ["gone", "/umqtt_full"]]
-    library = {f"lib/umqtt_full/{name}.mpy" for name in profiles.modules("minimal")}
+    library = {f"lib/umqtt_full/{file[:-3]}.mpy" for file in compact.sources("minimal")}
     assert set(files(place)) == library | {"main.py", "app.mpy", "config.json", "mine.py"}
     assert not (place / "flash/umqtt_full").exists()
+
+
+def test_the_readable_build_gives_way_to_the_compact_one_and_comes_back(place):
+    """No file of the other one is left, and both run."""
+    with virtual.VirtualBoard(place / "flash") as board:
+        for words, modules in ((["--readable"], profiles.modules("minimal")), ([], None),
+                               (["--readable"], profiles.modules("minimal"))):
+            assert run(place, board, *words)[0] == 0
+            modules = modules or [file[:-3] for file in compact.sources("minimal")]
+            there = {path for path in files(place) if path.startswith("lib/")}
+            assert there == {f"lib/umqtt_full/{module}.mpy" for module in modules}
+
+
+def test_a_board_that_reads_no_mpy_gets_the_sources():
+    library = deploy.library("minimal", 0)
+    assert library == {f"{install.LIBRARY}/{file.name}": file.read_bytes() for file in profiles.sources("minimal")}
 
 
 def test_a_watchdog_that_the_old_application_has_started_is_ended_before_the_copying(place):

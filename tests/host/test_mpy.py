@@ -4,6 +4,7 @@ Rule: bytecode is for every board; native code is in one file, which says for wh
 """
 import subprocess
 
+import compact
 import env
 import interpreters
 import mpy
@@ -24,14 +25,15 @@ MASKED = str(bytes([0, *(b ^ m for b, m in zip(b"bcdefgh", b"\1\2\3\4\1\2\3")), 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The folder of an architecture's compiled library."""
+    """The folder of an architecture's compiled library, compact or readable."""
     folders = {}
 
-    def get(architecture):
-        if architecture not in folders:
-            folders[architecture] = tmp_path_factory.mktemp(architecture)
-            mpy.build("full", architecture, folders[architecture])
-        return folders[architecture]
+    def get(architecture, readable=False):
+        key = architecture, readable
+        if key not in folders:
+            folders[key] = tmp_path_factory.mktemp(architecture)
+            mpy.build("full", architecture, folders[key], readable)
+        return folders[key]
 
     return get
 
@@ -42,10 +44,16 @@ def run(folder, program):
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
+def modules(readable):
+    return profiles.modules("full") if readable else sorted(file[:-3] for file in compact.sources("full"))
+
+
+@pytest.mark.parametrize("readable", (False, True))
 @pytest.mark.parametrize("architecture", mpy.BOARDS)
-def test_each_file_says_for_what_it_is(built, architecture):
-    headers = {file.stem: mpy.header(file.read_bytes()) for file in (built(architecture) / "umqtt_full").iterdir()}
-    assert sorted(headers) == profiles.modules("full")
+def test_each_file_says_for_what_it_is(built, architecture, readable):
+    files = (built(architecture, readable) / "umqtt_full").iterdir()
+    headers = {file.stem: mpy.header(file.read_bytes()) for file in files}
+    assert sorted(headers) == modules(readable)
     for name, (version, sub_version, made_for, bits) in headers.items():
         native = name == "frames" and architecture != mpy.BYTECODE
         assert (version, bits) == (6, 31) and made_for == (architecture if native else mpy.BYTECODE), name
@@ -53,10 +61,11 @@ def test_each_file_says_for_what_it_is(built, architecture):
 
 
 @pytest.mark.skipif(bool(interpreters.Unix.unavailable()), reason=str(interpreters.Unix.unavailable()))
+@pytest.mark.parametrize("readable", (False, True))
 @pytest.mark.parametrize("architecture", (mpy.BYTECODE, "x64"))
-def test_what_is_for_this_machine_loads_here_and_does_the_same(built, architecture):
-    imports = "".join(f"import umqtt_full.{name}\n" for name in profiles.modules("full") if name[0] != "_")
-    assert run(built(architecture), imports + MASK) == (0, MASKED)
+def test_what_is_for_this_machine_loads_here_and_does_the_same(built, architecture, readable):
+    imports = "".join(f"import umqtt_full.{name}\n" for name in modules(readable) if name[0] != "_")
+    assert run(built(architecture, readable), imports + MASK) == (0, MASKED)
 
 
 @pytest.mark.skipif(bool(interpreters.Unix.unavailable()), reason=str(interpreters.Unix.unavailable()))
@@ -65,8 +74,9 @@ def test_what_is_for_another_machine_is_refused(built):
     assert code == 1 and "incompatible .mpy arch" in said
 
 
-def test_the_native_file_has_no_compiler_and_no_slow_twin_in_it():
-    text = (profiles.PACKAGE / "frames.py").read_text()
+@pytest.mark.parametrize("readable", (False, True))
+def test_the_native_file_has_no_compiler_and_no_slow_twin_in_it(readable):
+    text = (profiles.PACKAGE / "frames.py").read_text() if readable else compact.sources("full")["frames.py"]
     native = mpy.native_text(text)
     assert text.count("def _xor") == 2 and native.count("def _xor") == 1
     assert "exec(" not in native and "@micropython.viper\ndef _xor" in native
