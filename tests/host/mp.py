@@ -2,12 +2,16 @@
 
 Rule: the same source a board gets, or the same .mpy; a small heap; killed at the end of the `with`.
 """
+import ast
 import subprocess
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 
+import compact
 import env
+import mpy
+import shortnames
 from process import Process, clean_env
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +35,7 @@ class MicroPython(Process):
     """`with MicroPython("script.py", "argument", heapsize="64k") as board: board.expect("connected")`"""
 
     def __init__(self, script, *args, heapsize="128k", mpy=False, paths=(), cwd=None):
-        package = mpy_folder() if mpy else ROOT
+        package = compact_folder() if mpy else ROOT
         path = import_path(package, SAME, *paths)
         command = (env.find_micropython(), "-X", f"heapsize={heapsize}", script, *args)
         super().__init__(*command, env=clean_env(MICROPYPATH=path), cwd=cwd)
@@ -50,16 +54,41 @@ def mpy_folder():
 
 
 @lru_cache(maxsize=1)
+def _compact():
+    folder = tempfile.TemporaryDirectory(prefix="umqtt-compact-")
+    mpy.build("full", mpy.BYTECODE, Path(folder.name))
+    return folder
+
+
+def compact_folder():
+    """A folder that holds umqtt_full as boards get it; compiled once in a test run."""
+    return Path(_compact().name)
+
+
+def translated(text):
+    """A program that knows private names of the library, with those that they have in compact_folder()."""
+    tree = ast.parse(text)
+    shortnames.rename(tree, compact.library()[1])
+    return ast.unparse(tree)
+
+
+def compile_script(source, folder):
+    """Compile a program for compact_folder() into a folder."""
+    text = translated(source.read_text(encoding="utf-8"))
+    (folder / f"{source.stem}.mpy").write_bytes(mpy.compile_text(text, source.name))
+
+
+@lru_cache(maxsize=1)
 def _in_rom():
     folder = tempfile.TemporaryDirectory(prefix="umqtt-rom-")
-    build = ["romfs", "-o", Path(folder.name) / IMAGE, "build", mpy_folder()]
+    build = ["romfs", "-o", Path(folder.name) / IMAGE, "build", compact_folder()]
     command = [env.VENV / "bin/python", "-m", "mpremote", *build]
     subprocess.run(command, env=clean_env(), check=True, stdout=subprocess.DEVNULL)
     return folder
 
 
 def rom_folder():
-    """A folder that holds nothing but IMAGE: umqtt_full compiled to .mpy, as ROMFS; built once in a test run."""
+    """A folder that holds nothing but IMAGE: umqtt_full as boards get it, as ROMFS; built once in a test run."""
     return Path(_in_rom().name)
 
 

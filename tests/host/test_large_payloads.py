@@ -17,7 +17,7 @@ ACK_CUT = [(1, PART), (2, PART), *(pytest.param(qos, WHOLE, marks=pytest.mark.lo
 REASON = 768  # bytes: what the first cuts leave behind, such as the last error; no more, however many there are
 
 
-@pytest.fixture(scope="module", params=large.HEAP)
+@pytest.fixture(scope="module", params=("tcp", "tls", "ws"))
 def over(request, tmp_path_factory):
     with large.over(request.param, tmp_path_factory.mktemp(request.param)) as over:
         yield over

@@ -5,12 +5,10 @@ Rule: our end is scripts/secure.py, on CPython and on MicroPython; the certifica
 import queue
 import socket
 import ssl
-import subprocess
 import threading
 
 import brokers
 import certificates
-import env
 import farend
 import mp
 import near
@@ -258,8 +256,7 @@ print("ok")
 def test_a_thousand_messages_take_no_byte_of_the_heap(broker, folder, uid, tmp_path):
     if mp.unavailable():
         pytest.skip(mp.unavailable())
-    source, compiled = near.SCRIPTS / "small_heap.py", tmp_path / "small_heap.mpy"
-    subprocess.run([env.find_mpy_cross(), "-o", compiled, source], check=True)
+    mp.compile_script(near.SCRIPTS / "small_heap.py", tmp_path)
     script = tmp_path / "main.py"
     script.write_text(HEAPLESS.format(port=broker.tls["good"], folder=folder, name=uid))
     with mp.MicroPython(script, heapsize="128k", mpy=True, paths=[tmp_path]) as board:

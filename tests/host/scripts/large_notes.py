@@ -9,7 +9,7 @@ import sys
 from binascii import hexlify
 from time import ticks_add, ticks_diff, ticks_ms
 
-from umqtt_full import MQTTClient
+from umqtt_full import MQTTClient, MQTTError
 
 poll_ms = 0 if sys.platform == "webassembly" else 1000
 
@@ -53,6 +53,7 @@ class Notes:
 
 
 def client_of(server, name, **options):
+    str(MQTTError(0))  # the names of what is loaded for that moment stay in memory
     client = MQTTClient(server, name, rx=256, clean=False, **options)
     client.retry_min_ms, client.retry_max_ms = 20, 200
     client.on_error = client.on_disconnect = lambda why: print("link", why)
