@@ -14,7 +14,7 @@ from . import client
 from .errors import MQTTError, MQTTFull
 from .message import Message
 from .net import POLLIN, POLLOUT
-from .wire import to_bytes
+from .wire import once
 
 _NONE = const(255)  # no slot
 _HOUR_MS = const(3600000)
@@ -347,7 +347,7 @@ class MQTTClient(client.MQTTClient):
         self.takers = [t for t in self.takers if t.sub not in subs]
         self._tell()
         for sub in subs:
-            while sub in self._router._subs and (sub.state == _UNWANTED or sub.state == _UNASKED):
+            while sub in self._router.subs and (sub.state == _UNWANTED or sub.state == _UNASKED):
                 await self._answer()
 
     def on(self, filter, handler=None, qos=0):  # noqa: A002  (the specification's word)
@@ -358,8 +358,7 @@ class MQTTClient(client.MQTTClient):
         """
         if handler is None:
             return lambda function: self.on(filter, function, qos)
-        self._router.add(filter, qos, None)
-        sub = self._subs(filter)[0]
+        sub = self._add(filter, qos)
         others = [t for t in self.takers if t.sub is not sub or not t.handler]
         self.takers = [Messages(self, sub, 0, "", handler)] + others  # ahead: they may say later()
         return handler
@@ -377,16 +376,20 @@ class MQTTClient(client.MQTTClient):
         """
         if size < 1 or full not in ("wait", "drop_newest", "drop_oldest"):
             raise ValueError("size: 1 or more, full: wait, drop_newest or drop_oldest")
-        self._router.add(filter, qos, None)
-        messages = Messages(self, self._subs(filter)[0], size, "" if full == "wait" else full)
+        messages = Messages(self, self._add(filter, qos), size, "" if full == "wait" else full)
         self.takers = self.takers + [messages]
         return messages
 
     def _subs(self, filters):
         """The subscriptions to these filters, which will be asked for."""
         self._io.within(0)
+        get = once("filters").get
         items = filters if isinstance(filters, (list, tuple)) else (filters,)
-        return [self._router._get(to_bytes(i[0] if isinstance(i, tuple) else i)) for i in items]
+        return [get(self._router, i[0] if isinstance(i, tuple) else i) for i in items]
+
+    def _add(self, name, qos):
+        self._io.within(0)
+        return once("filters").add(self._router, name, qos, None)
 
     # -- progress
 

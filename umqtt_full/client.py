@@ -77,9 +77,8 @@ class MQTTClient(Link):
         own_id = client_id is None
         if own_id:
             client_id = once("ident").board_id()
-        connect = v4.Connect(client_id, user, password, keepalive, clean and not store, level)
+        connect = v4.Connect(client_id, user, password, keepalive, clean and not store, level, rx)
         self._engine = Engine(self, v4, connect, rx, slots, slot_size, qos2_ids)
-        self._fits()
         self._router = Router(filters, rx - 10)
         self.full = full
         self.queue_qos0 = queue_qos0
@@ -98,13 +97,7 @@ class MQTTClient(Link):
 
     def will(self, topic, payload, qos=0, retain=False):
         """What the broker publishes when it loses us. Used from the next connect on. Raises ValueError."""
-        self._engine.connect.will(topic, payload, qos, retain)
-        self._fits()
-
-    def _fits(self):
-        n = self._engine.connect.size() + 5
-        if n > self._engine.rx_size:
-            raise ValueError("rx: CONNECT takes %d bytes" % n)
+        once("fields").will(self._engine.connect, topic, payload, qos, retain)
 
     # -- link
 
@@ -341,7 +334,7 @@ class MQTTClient(Link):
         """
         if handler is None:
             return lambda function: self.on(filter, function, qos)
-        self._router.add(filter, qos, handler)
+        once("filters").add(self._router, filter, qos, handler)
         return handler
 
     def subscribe(self, filters, qos=0):
@@ -349,18 +342,19 @@ class MQTTClient(Link):
 
         Remembered like those of on(); messages go to on_message unless on() names a handler.
         """
+        add = once("filters").add
         for item in filters if isinstance(filters, (list, tuple)) else (filters,):
-            if isinstance(item, tuple):
-                self._router.add(item[0], item[1], None)
-            else:
-                self._router.add(item, qos, None)
+            if not isinstance(item, tuple):
+                item = item, qos
+            add(self._router, *item, None)
 
     def unsubscribe(self, filters):
         """Unsubscribe from a filter or a list of them; their handlers are forgotten."""
         if self._store:
             self._store.keep(self.server, 0)  # a cut before the answer must not take the old ones for known
+        remove = once("filters").remove
         for item in filters if isinstance(filters, (list, tuple)) else (filters,):
-            self._router.remove(item)
+            remove(self._router, item)
 
     # -- from below
 
@@ -381,12 +375,12 @@ class MQTTClient(Link):
         """CONNACK came."""
         self.session_present = bool(present)
         router = self._router
-        known = present and self._store and self._store.subscribed == router.checksum()
+        known = present and self._store and self._store.subscribed == self._store.checksum(router)
         router.reset(present and self._engine.connect.level > 3, known)
 
     def _settled(self):
         if self._store:
-            self._store.keep(self.server, self._router.checksum())
+            self._store.keep(self.server, self._store.checksum(self._router))
 
     def got_message(self, msg):  # no alloc
         """A message came."""
@@ -401,7 +395,10 @@ class MQTTClient(Link):
     def got_answer(self, buf):
         """SUBACK or UNSUBACK came."""
         self._event = True
-        self._router.answer(buf, self)
+        try:
+            self._router.answer(buf, self.on_subscribe, self.on_unsubscribe)
+        except Exception as e:
+            self._failed(e)
         if self.state == _CONNECTED and self._router.settled():
             self._settled()
 
@@ -414,4 +411,7 @@ class MQTTClient(Link):
             self._offline = True
             self.tell(self.on_offline, reason)
         if self._pending() and not self._ending and self.on_reconnect:
-            self.tell(lambda attempt: self.on_reconnect(attempt, delay_ms), self.attempts + 1)
+            try:
+                self.on_reconnect(self.attempts + 1, delay_ms)
+            except Exception as e:
+                self._failed(e)

@@ -20,6 +20,7 @@ def fill(connect, client_id, user, password):
     check_string(connect.fields[0], "client_id")
     check_string(connect.fields[3] or b"", "user")
     connect.flags = (2 if clean else 0) | (0 if user is None else 128) | (0 if password is None else 64)
+    _fit(connect)
 
 
 def will(connect, topic, payload, qos, retain):
@@ -31,3 +32,10 @@ def will(connect, topic, payload, qos, retain):
     connect.fields[1] = topic
     connect.fields[2] = to_bytes(payload)
     connect.flags = connect.flags & 0xC2 | 4 | qos << 3 | (32 if retain else 0)
+    _fit(connect)
+
+
+def _fit(connect):
+    n = connect.size() + 5
+    if n > connect.room:
+        raise ValueError("rx: CONNECT takes %d bytes" % n)

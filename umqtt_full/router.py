@@ -1,10 +1,8 @@
 # Topic filters: which are to be subscribed, and whose handler a message is for.
 #
-# A filter given once stays in the table: it is asked for again on each link whose session the broker lost.
+# A filter given once (see filters.py) stays in the table: it is asked for again on each link whose session the
+# broker lost.
 from micropython import const
-
-from .errors import MQTTFull
-from .wire import check_filter, to_bytes
 
 # States of a subscription
 _LOCAL = const(0)  # a handler only
@@ -18,17 +16,14 @@ _UNASKED = const(5)
 class Subscription:
     """A filter (bytes), the QoS asked for, what the broker granted (0 to 2, 0x80 refused, None yet unknown)."""
 
-    def __init__(self, name):
-        check_filter(name)
+    def __init__(self, name, start, plain):
         self.filter = name
+        self.start = start  # where what topics are compared with begins
+        self.plain = plain  # no wildcard in it
         self.qos = 0
         self.granted = None
         self.handler = None
         self.state = _LOCAL
-        self.start = 0  # $share/group/a/b: messages come as a/b
-        if name.startswith(b"$share/"):
-            self.start = name.find(b"/", 7) + 1
-        self.plain = not self.start and name.find(b"+") < 0 and name.find(b"#") < 0
 
     def matches(self, buf, end):  # no alloc
         """Does it match the topic buf[2:end]?"""
@@ -65,34 +60,15 @@ class Router:
     """A table of up to `size` filters, each of `limit` bytes at the most."""
 
     def __init__(self, size, limit):
-        self._size = size
-        self._limit = limit
-        self._subs = []
+        self.size = size
+        self.limit = limit
+        self.subs = []
         self._asked = None
         self.dirty = False  # there may be something to ask for
 
-    def add(self, name, qos, handler):
-        """Remember a filter. `qos` None: it is not subscribed. Raises ValueError, MQTTFull."""
-        if qos is not None and not 0 <= qos <= 2:
-            raise ValueError("qos: 0, 1 or 2")
-        sub = self._get(to_bytes(name))
-        if handler:
-            sub.handler = handler
-        if qos is not None:
-            sub.qos = qos
-            sub.state = _WANTED
-            self.dirty = True
-
-    def remove(self, name):
-        """Forget a filter, and ask the broker to."""
-        sub = self._get(to_bytes(name))
-        sub.handler = None
-        sub.state = _UNWANTED
-        self.dirty = True
-
     def reset(self, present, known):
         """A link begins: what its session does not know is to be asked for. `known`: it knows all."""
-        for sub in self._subs:
+        for sub in self.subs:
             if sub.state == _UNASKED:
                 sub.state = _UNWANTED
             elif known and sub.state == _WANTED:
@@ -105,9 +81,9 @@ class Router:
     def ask(self, engine):
         """Have the engine SUBSCRIBE or UNSUBSCRIBE what is due, as much as one packet holds."""
         for state in (_UNWANTED, _WANTED):
-            room = self._limit
+            room = self.limit
             asked = []
-            for sub in self._subs:
+            for sub in self.subs:
                 if sub.state == state:
                     if asked and len(sub.filter) + 3 > room:
                         break
@@ -120,29 +96,20 @@ class Router:
                 return
         self.dirty = False
 
-    def answer(self, buf, owner):
-        """The broker answered what was asked for last: its codes lie in `buf` from 2 on. Tell the owner."""
+    def answer(self, buf, on_subscribe, on_unsubscribe):
+        """The broker answered what was asked for last: its codes lie in `buf` from 2 on."""
         asked = self._asked
         self._asked = None
         for i, sub in enumerate(asked):
             if sub.state == _UNASKED:
-                self._subs.remove(sub)
-                owner.tell(owner.on_unsubscribe, sub.filter.decode())
+                self.subs.remove(sub)
+                if on_unsubscribe:
+                    on_unsubscribe(sub.filter.decode())
             elif sub.state == _ASKED:
                 sub.state = _SETTLED
                 sub.granted = buf[2 + i]
-                if owner.on_subscribe:
-                    owner.tell(lambda name: owner.on_subscribe(name, sub.granted), sub.filter.decode())
-
-    def checksum(self):
-        """A number of 30 bits that tells what is wanted from what else could be."""
-        total = 0
-        for sub in self._subs:
-            if sub.state in (_WANTED, _ASKED, _SETTLED):
-                total = (total * 33 + 1 + sub.qos) & 0x3FFFFFFF
-                for b in sub.filter:
-                    total = (total * 33 + b) & 0x3FFFFFFF
-        return total
+                if on_subscribe:
+                    on_subscribe(sub.filter.decode(), sub.granted)
 
     def settled(self):
         """Was all that is wanted asked for and answered?"""
@@ -151,22 +118,10 @@ class Router:
     def dispatch(self, msg):  # no alloc
         """Call the handler of each filter that matches; False if there is none."""
         found = False
-        for sub in self._subs:
+        for sub in self.subs:
             if sub.handler and sub.matches(msg._rx, msg._topic_end):
                 found = True
                 if sub.plain:
                     msg._known = sub.filter
                 sub.handler(msg)
         return found
-
-    def _get(self, name):
-        for sub in self._subs:
-            if sub.filter == name:
-                return sub
-        if len(name) > self._limit:
-            raise ValueError("filter: SUBSCRIBE does not fit rx")
-        sub = Subscription(name)
-        if len(self._subs) == self._size:
-            raise MQTTFull("filters: all %d are in use" % self._size)
-        self._subs.append(sub)
-        return sub

@@ -12,7 +12,7 @@ from .client import MQTTClient as Client
 from .errors import MQTTError
 from .net import TCP
 from .v4 import Connect
-from .wire import to_bytes
+from .wire import once, to_bytes
 
 _NONE = const(255)  # no slot
 _EVER = const(1 << 28)  # ms
@@ -148,7 +148,7 @@ class MQTTClient:
             self.client_id, self.user or None, self.pswd if self.user else None, self.keepalive, clean_session
         )
         if self.lw_topic:
-            connect.will(self.lw_topic, self.lw_msg, self.lw_qos, self.lw_retain)
+            once("fields").will(connect, self.lw_topic, self.lw_msg, self.lw_qos, self.lw_retain)
         self.sock = None
         c = self._client
         n = connect.size() + 5
@@ -161,9 +161,10 @@ class MQTTClient:
             c._engine.trace = self._seen
             self._in = _Payloads(c)
         c._engine.connect = connect
-        c._fits()
+        if c._engine.rx_size < n:
+            raise ValueError("RX: CONNECT takes %d bytes" % n)
         if clean_session:
-            c._router._subs.clear()
+            c._router.subs.clear()
         old = c._servers[0]
         if not old or old.host != self.server or old.port != self.port:
             c._servers[0] = self._server()
@@ -203,7 +204,7 @@ class MQTTClient:
         c = self._keep_on(self._link)
         c.subscribe(topic, qos)
         self._keep_on(self._until, c._router.settled)
-        if c._router._get(to_bytes(topic)).granted == _REFUSED:
+        if once("filters").get(c._router, topic).granted == _REFUSED:
             raise MQTTException(_REFUSED)
 
     def unsubscribe(self, topic):

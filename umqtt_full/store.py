@@ -22,6 +22,10 @@ _ID = const(73)  # an inbound QoS 2 message was delivered
 _FORGET = const(70)  # its PUBREL came
 _META = const(77)  # key: the last packet id; data: server, checksum of the subscriptions, client id
 
+# Of a subscription, as in router.py: those between are wanted, too
+_WANTED = const(1)
+_SETTLED = const(3)
+
 _HEAD = const(5)
 _SUM = const(4)
 _MAGIC = b"umq1"
@@ -135,6 +139,16 @@ class Store:
             self.server = server
             self.subscribed = subscribed
             self.put(_META, self._engine.outbox.last_id, self._meta())
+
+    def checksum(self, router):
+        """A number of 30 bits that tells what is wanted from what else could be."""
+        total = 0
+        for sub in router.subs:
+            if _WANTED <= sub.state <= _SETTLED:
+                total = (total * 33 + 1 + sub.qos) & 0x3FFFFFFF
+                for b in sub.filter:
+                    total = (total * 33 + b) & 0x3FFFFFFF
+        return total
 
     def rewrite(self):
         """The broker's session is a new one: it has no subscriptions, and of the ids only what is left."""

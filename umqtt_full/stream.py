@@ -6,8 +6,7 @@
 from micropython import const
 
 from .errors import MQTTError, MQTTFull
-from .router import Subscription
-from .wire import to_bytes
+from .wire import once, to_bytes
 
 _NONE = const(255)
 _BUDGET = const(4096)  # bytes taken in one turn: a large payload must not keep the caller
@@ -46,9 +45,10 @@ class Streams:
         """
         if handler is None:
             return lambda function: self.on(filter, function, qos)
-        sub = Subscription(to_bytes(filter))
+        filters = once("filters")
+        sub = filters.subscription(filter)
         sub.handler = handler
-        self._client._router.add(filter, qos, None)
+        filters.add(self._client._router, filter, qos, None)
         self._subs.append(sub)
         return handler
 

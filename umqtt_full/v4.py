@@ -19,21 +19,21 @@ _REFUSALS = b"\x84\x85\x88\x86\x87"
 
 
 class Connect:
-    """The fields of CONNECT. Bad ones raise ValueError. Strings may be str or bytes."""
+    """The fields of CONNECT. Bad ones raise ValueError. Strings may be str or bytes.
 
-    def __init__(self, client_id, user=None, password=None, keepalive=60, clean=True, level=4):
+    `room`: bytes that it may take.
+    """
+
+    def __init__(self, client_id, user=None, password=None, keepalive=60, clean=True, level=4, room=1 << 20):
         self.keepalive = keepalive
         self.clean = clean
         self.level = level
+        self.room = room
         self.held = False  # 3.1: was there a session? A store knows of an earlier one
         # client id, topic and payload of the will, user, password: in the order of the payload [MQTT-3.1.3-1]
         self.fields = None
         self.flags = 0
         once("fields").fill(self, client_id, user, password)
-
-    def will(self, topic, payload, qos, retain):
-        """Set the will: `qos` 0 to 2."""
-        once("fields").will(self, topic, payload, qos, retain)
 
     def size(self):
         """Bytes of the packet behind its fixed header, which takes up to five more. Raises ValueError."""

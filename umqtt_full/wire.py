@@ -99,13 +99,3 @@ def check_topic(topic):  # no alloc
     """Raise ValueError unless `topic` (bytes) may be published to. [MQTT-4.7.1-1] [MQTT-4.7.3-1]"""
     if len(topic) > 65535 or not topic_ok(topic, 0, len(topic)):
         raise ValueError("topic: empty, too long, not UTF-8, or with a wildcard")
-
-
-def check_filter(name):
-    """Raise ValueError unless `name` (bytes) is a topic filter. [MQTT-4.7.1-2] [MQTT-4.7.1-3]"""
-    check_string(name, "filter")
-    wrong = not name or b"#" in name[:-1]
-    for level in name.split(b"/"):
-        wrong = wrong or len(level) > 1 and (b"+" in level or b"#" in level)
-    if wrong:
-        raise ValueError("filter: empty, or a wildcard that does not fill its level, # the last one")

@@ -2,8 +2,8 @@
 import fake
 import packets
 
-from umqtt_full import MQTTError, v4
-from umqtt_full.router import Subscription
+from umqtt_full import MQTTError, fields, v4
+from umqtt_full.filters import subscription
 from umqtt_full.writer import Writer
 
 HEAPSIZE = "1m"  # many clients, some of them with streams of 17,000 bytes
@@ -30,7 +30,7 @@ def encode_connect(row):
     )
     if "will" in row:
         will = row["will"]
-        connect.will(will["topic"], will["payload"], will["qos"], will["retain"])
+        fields.will(connect, will["topic"], will["payload"], will["qos"], will["retain"])
     buf = bytearray(connect.size() + 5)
     n = connect.encode(buf)
     assert connect.size() + 2 <= n <= len(buf) == connect.size() + 5
@@ -52,7 +52,7 @@ def encode_request(row):
     unsubscribe = row["cmd"] == "unsubscribe"
     subscriptions = []
     for item in row["unsubscriptions"] if unsubscribe else row["subscriptions"]:
-        subscriptions.append(Subscription((item if unsubscribe else item["topic"]).encode()))
+        subscriptions.append(subscription(item if unsubscribe else item["topic"]))
         subscriptions[-1].qos = 0 if unsubscribe else item["qos"]
     buf = bytearray(64)
     n = v4.subscribe(buf, subscriptions, row["messageId"], unsubscribe)
@@ -98,7 +98,7 @@ def reader_for(row):
     reader.poll()
     if row["cmd"] in ("suback", "unsuback"):
         count = len(row.get("granted", "x"))
-        reader.engine.request([Subscription(b"f")] * count, row["cmd"] == "unsuback")
+        reader.engine.request([subscription(b"f")] * count, row["cmd"] == "unsuback")
         reader.poll()
     if row["cmd"] == "pubcomp":
         reader.say(b"\x50\x02" + bytes([row["messageId"] >> 8, row["messageId"] & 255]))
