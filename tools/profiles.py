@@ -13,7 +13,7 @@ NEVER = ("_cpython", "__main__")  # the stand-ins for a PC, and the command line
 
 _MINIMAL = (
     "__init__ errors wire message v4 inflight writer engine net link router client"
-    " names fields filters url ident counters trace"  # in memory only while they are needed
+    " names fields filters ending url ident counters trace"  # in memory only while they are needed
 ).split()
 _STANDARD = [*_MINIMAL, "tls", "tlscontext", "tlserror", "store", "stream"]
 NAMES = ("minimal", "standard", "full")

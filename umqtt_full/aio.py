@@ -235,7 +235,7 @@ class MQTTClient(client.MQTTClient):
 
         Returns True when the broker has everything.
         """
-        self._ending = True
+        self._ending = once("ending")
         self._end_at = ticks_add(ticks_ms(), timeout_ms)
         self._io.within(0)
         try:

@@ -88,7 +88,7 @@ class MQTTClient(Link):
         self._busy = False  # in poll(): a handler that calls poll() comes back at once
         self._event = False  # something happened that the caller of poll(timeout_ms) may wait for
         self._raise = None  # to leave poll() by
-        self._ending = False
+        self._ending = None  # the module, while disconnect() is under way
         self._end_at = 0
         self._store = store
         if store:
@@ -147,7 +147,7 @@ class MQTTClient(Link):
 
         Returns True when the broker has everything. In a handler it only begins: poll() does the rest.
         """
-        self._ending = True
+        self._ending = once("ending")
         self._end_at = ticks_add(ticks_ms(), timeout_ms)
         while self._ending and not self._busy:
             self.poll(timeout_ms)
@@ -155,7 +155,8 @@ class MQTTClient(Link):
 
     def close(self):
         """Close at once, without DISCONNECT: the broker publishes the will. What is accepted is kept."""
-        self._ending = self._wanted = False
+        self._ending = None
+        self._wanted = False
         self.reason = None
         self._drop()
 
@@ -223,7 +224,7 @@ class MQTTClient(Link):
                 self._settled()
                 self.tell(self.on_connect, self.session_present)
         if self._ending:
-            more = self._end(now) or more
+            more = self._ending.step(self, now) or more
         store = self._store
         if store and store.error:
             self.tell(self.on_error, store.error)
@@ -234,31 +235,6 @@ class MQTTClient(Link):
         if self.watchdog:
             self.watchdog()
         return more
-
-    def _end(self, now):
-        """One step of disconnect()."""
-        engine = self._engine
-        if ticks_diff(self._end_at, now) > 0:
-            if not engine.connected:
-                if self._pending() and self.room() < engine.outbox.slots:
-                    return False
-            elif engine.ended:
-                if not self._lingered(now):
-                    return False
-            else:
-                if engine.idle():
-                    engine.ending = True
-                    engine.put(0xE0)
-                    return True
-                return False
-        was_up = self.state == _CONNECTED
-        self._event = True
-        self.close()
-        if self._store:
-            self._store.save()
-        if was_up:
-            self.tell(self.on_disconnect, None)
-        return False
 
     # -- messages
 

@@ -19,7 +19,6 @@ _CONNECT_TIMEOUT = const(0x101)
 _TAKEN_OVER = const(0x8E)
 _RECEIVE_MAXIMUM = const(0x93)
 
-_LINGER_MS = const(1000)
 _HELD_MS = const(20)  # after which a message is offered to its handler again
 _GATE_MS = const(100)  # how often the gate is looked at
 _UNPOLLED_MS = const(10)  # how long to sleep where a stream can not be polled
@@ -67,7 +66,7 @@ class Link:
         self._since = 0  # connected
         self._unstable = False
         self._taken = 0
-        self._lingering = False
+        self._lingering = False  # see ending.py
         self._stream = None
         self._failure = None  # of the stream, outside of _step
         self._poller = poll()
@@ -121,21 +120,6 @@ class Link:
                 raise
             self._down(e, now)
             return False
-
-    def _lingered(self, now):
-        """DISCONNECT went out: let go what still comes until the broker closes, so that it can not reset
-        the connection before the broker has read ours. True when that is over.
-        """
-        if not self._lingering:
-            self._lingering = True
-            self._at = ticks_add(now, _LINGER_MS)
-        n = 1
-        try:
-            while n:
-                n = self._stream.readinto(self._engine.rx, self._engine.rx_size)
-        except (MQTTError, OSError):
-            n = 0
-        return n == 0 or ticks_diff(self._at, now) <= 0
 
     def next_ms(self):  # no alloc
         """Milliseconds until poll() has something to do by itself, -1 if never."""
