@@ -13,7 +13,7 @@ LAYERS = (
     ("v4", "v5", "props", "fields"),
     ("engine", "inflight", "writer"),
     ("net", "tls", "tlscontext", "tlserror", "ws", "frames"),
-    ("link", "router", "store", "stream", "filters", "ending", "url", "ident", "counters", "trace"),
+    ("link", "router", "store", "sink", "stream", "filters", "ending", "url", "ident", "counters", "trace"),
     ("client", "aio"),
     ("simple", "robust", "__main__"),
 )

@@ -15,7 +15,7 @@ _MINIMAL = (
     "__init__ errors wire message v4 inflight writer engine net link router client"
     " names fields filters ending url ident counters trace"  # in memory only while they are needed
 ).split()
-_STANDARD = [*_MINIMAL, "tls", "tlscontext", "tlserror", "store", "stream"]
+_STANDARD = [*_MINIMAL, "tls", "tlscontext", "tlserror", "store", "stream", "sink"]
 NAMES = ("minimal", "standard", "full")
 
 

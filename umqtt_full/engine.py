@@ -33,11 +33,6 @@ _DONE = const(1)
 _RELEASE = const(2)
 _WRONG = const(4)
 
-# Who gets a PUBLISH
-_NEW = const(0)
-_PLAIN = const(1)
-_SUNK = const(2)  # the sink got it
-
 # In `counts`
 _BYTES_IN = const(0)
 _RECEIVED = const(3)
@@ -60,7 +55,7 @@ class Engine(Writer):
             raise ValueError("rx: 16 bytes or more, qos2_ids: 1 or more")
         super().__init__(bytearray(rx + _CHUNK), slots, slot_size)  # a chunk may be copied to any place of rx
         self._owner = owner
-        self._protocol = protocol
+        self.protocol = protocol
         self.connect = connect
         self.rx_size = rx
         self._chunk = bytearray(_CHUNK)
@@ -68,7 +63,7 @@ class Engine(Writer):
         self.ids = deque((), qos2_ids)  # of inbound QoS 2 messages that were delivered, PUBREL awaited
         self.qos2_ids = qos2_ids
         self.store = None  # told of all that must outlive us
-        self.sink = None  # takes payloads piece by piece, see stream.py
+        self.sink = None  # takes payloads piece by piece, see sink.py
         self.trace = None  # called with (False, first byte, length) for each packet that came
         self.halt = False  # set in a handler: poll returns behind this packet
         self._topic = None  # the last that was checked
@@ -83,10 +78,10 @@ class Engine(Writer):
         self._begin(stream, now)
         self.halt = True
         self.head = 0  # first byte of the packet that is being read, or acted on
-        self._length = self._pos = 0
-        self._head_n = self._want = 2
+        self.length = self._pos = 0
+        self._head_n = self.want = 2
         self.left = 0  # bytes of the packet that are neither in rx nor let go
-        self._mode = _NEW
+        self.sunk = None  # did the sink take the PUBLISH? None: it was not asked yet
         self.held = False  # a message waits for its handler: nothing is read, and no answer is missing
         self._request_id = self._request_head = self._request_codes = 0
         self._deferring = False
@@ -214,7 +209,7 @@ class Engine(Writer):
         packet_id = box.next_id(self._request_id) if qos else 0
         slot = box.free[0]
         first = slot * box.size
-        off = self._protocol.publish(box.buf, first, topic, n, qos, retain, packet_id)
+        off = self.protocol.publish(box.buf, first, topic, n, qos, retain, packet_id)
         if payload is None:
             box.streamed = slot
         else:
@@ -232,7 +227,7 @@ class Engine(Writer):
                 self._topic = topic
         room = self.outbox.size - here
         if len(topic) + 9 > room:  # it may be too large
-            n = self._protocol.publish_size(topic, n, qos) - n
+            n = self.protocol.publish_size(topic, n, qos) - n
             if n > room:
                 raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (n + here, room + here))
 
@@ -248,7 +243,7 @@ class Engine(Writer):
         self._request_id = self.outbox.next_id(0)
         self._request_head = 0xB0 if unsubscribe else 0x90
         self._request_codes = len(subscriptions)
-        self.request_n = self._protocol.subscribe(self.rx, subscriptions, self._request_id, unsubscribe)
+        self.request_n = self.protocol.subscribe(self.rx, subscriptions, self._request_id, unsubscribe)
 
     # -- reading
 
@@ -266,29 +261,29 @@ class Engine(Writer):
         head = self.head
         publish = head >> 4 == 3
         if publish and self.sink:
-            done = self._sink(now)
+            done = self.sink.offer(self, now)
             if not done:
                 self._more = done is None
                 return False
         if self.left and not self._drain(now):
             return False
         if self.trace:
-            self.trace(False, head, self._length)
+            self.trace(False, head, self.length)
         if publish:
             self._publish(head)
         else:
             self._packet(head)
         if self.held:  # it stays where it is
             return False
-        self.counts[_BYTES_IN] = self.counts[_BYTES_IN] + self._head_n + self._length & 0x3FFFFFFF
+        self.counts[_BYTES_IN] = self.counts[_BYTES_IN] + self._head_n + self.length & 0x3FFFFFFF
         self.head = self._pos = 0
-        self._want = 2
+        self.want = 2
         return True
 
     def _fill(self, now):  # no alloc
         """Read until `_want` bytes lie at the start of rx: True when they do."""
-        while self._pos < self._want:
-            n = self._want - self._pos
+        while self._pos < self.want:
+            n = self.want - self._pos
             if self._pos:
                 n = self.stream.readinto(self._chunk, min(n, _CHUNK))
                 if n:
@@ -312,48 +307,33 @@ class Engine(Writer):
     def _header(self, now):  # no alloc
         """The first byte and the remaining length, one to four bytes of it. [MQTT-2.2.2-1]"""
         rx = self.rx
-        while rx[self._want - 1] > 127:
-            if self._want == 5:
+        while rx[self.want - 1] > 127:
+            if self.want == 5:
                 raise MQTTError(_MALFORMED)
-            self._want += 1
+            self.want += 1
             if not self._fill(now):
                 return False
         n = rx[1] if rx[1] < 128 else get_varint(rx, 1)
         head = self.head = rx[0]
         if head >> 4 != 3:
-            self._protocol.check(head, n)
+            self.protocol.check(head, n)
             if n > self.rx_size:
                 raise MQTTError(_MALFORMED)
         elif head & 6 == 6 or head & 14 == 8:  # [MQTT-3.3.1-4] [MQTT-3.3.1-2]
             raise MQTTError(_MALFORMED)
         if self.connected == (head == 0x20):  # [MQTT-3.2.0-1], and a second CONNACK
             raise MQTTError(_PROTOCOL_ERROR)
-        self._head_n = self._want
-        self._length = n
+        self._head_n = self.want
+        self.length = n
         self._pos = self.left = 0
         if n > self.rx_size:
             self.left = n - self.rx_size  # what is drained, or goes to the sink
             n = self.rx_size
-        self._want = n
-        self._mode = _NEW
+        self.want = n
+        self.sunk = None
         return True
 
-    def _sink(self, now):  # no alloc
-        """Offer a PUBLISH to the sink: True when it has taken it all, or does not want it; None when it
-        should be offered at once more.
-        """
-        msg = self.message
-        if self._mode == _NEW:
-            self._mode = _PLAIN
-            have = self._want
-            if 2 + (self.rx[0] << 8 | self.rx[1]) + (self.head & 6 and 2) > have:
-                return True  # not even topic and packet id fit
-            self._protocol.parse_publish(msg, self.rx, self.head, self._length, have)
-            if (msg.qos < 2 or self._is_new(msg)) and self.sink.begin(msg):
-                self._mode = _SUNK
-        return True if self._mode == _PLAIN else self.sink.step(now)
-
-    def _is_new(self, msg):  # no alloc
+    def is_new(self, msg):  # no alloc
         """Is one of QoS 2 to be delivered? False where it was, on an earlier link; None where there is no room for
         its id: then it is left to the next link, and all behind it likewise, to keep their order. With a clean
         session there is no next link for it: it is delivered, as nothing comes twice on one link.
@@ -371,7 +351,7 @@ class Engine(Writer):
             if n is None:
                 return False
             self.took(n, now)
-            i = 2 + (rx[0] << 8 | rx[1]) - (self._length - self.left)
+            i = 2 + (rx[0] << 8 | rx[1]) - (self.length - self.left)
             if 0 <= i < n:
                 rx[self.rx_size] = self._chunk[i]
             if 0 <= i + 1 < n:
@@ -399,7 +379,7 @@ class Engine(Writer):
                     self.store.forgotten(packet_id)
             self.ack(0x70, packet_id)  # also for an id that is not known
         elif kind == 9 or kind == 11:
-            self._answer(head, packet_id, self._length)
+            self._answer(head, packet_id, self.length)
         elif packet_id == self._request_id:
             raise MQTTError(_PROTOCOL_ERROR)
         else:
@@ -425,7 +405,7 @@ class Engine(Writer):
         if head == 0x90:
             if n - 2 != self._request_codes:
                 raise MQTTError(_PROTOCOL_ERROR)
-            self._protocol.check_codes(self.rx, n)
+            self.protocol.check_codes(self.rx, n)
         self._request_id = 0
         self._owner.got_answer(self.rx)
 
@@ -436,19 +416,19 @@ class Engine(Writer):
         """
         msg = self.message
         counts = self.counts
-        self._protocol.parse_publish(msg, self.rx, head, self._length, self._want)
-        new = msg.qos < 2 or self._is_new(msg)
+        self.protocol.parse_publish(msg, self.rx, head, self.length, self.want)
+        new = msg.qos < 2 or self.is_new(msg)
         if new is None:
             self._deferring = True
             counts[_DEFERRED] += 1
             return
         if new:
             msg.again = False
-            if self._mode != _SUNK and self._length > self._want:
+            if not self.sunk and self.length > self.want:
                 counts[_OVERSIZE] += 1
                 self._owner.tell(self._owner.on_oversize, msg)
             else:
-                if self._mode != _SUNK:
+                if not self.sunk:
                     self._owner.got_message(msg)  # it raises nothing
                     if msg.again:
                         self.held = True

@@ -11,6 +11,7 @@ from micropython import const
 from .client import MQTTClient as Client
 from .errors import MQTTError
 from .net import TCP
+from .sink import Taker
 from .v4 import Connect
 from .wire import once, to_bytes
 
@@ -34,7 +35,7 @@ def _as_old(e):
     return OSError(ETIMEDOUT if e.code in (0x8D, 0x101) else -1, e.name)
 
 
-class _Payloads:
+class _Payloads(Taker):
     """Takes each message whole into `queue`, whatever its size; gives the payload that is too large for a slot."""
 
     def __init__(self, client):

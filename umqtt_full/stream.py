@@ -6,6 +6,7 @@
 from micropython import const
 
 from .errors import MQTTError, MQTTFull
+from .sink import Taker
 from .wire import once, to_bytes
 
 _NONE = const(255)
@@ -13,7 +14,7 @@ _BUDGET = const(4096)  # bytes taken in one turn: a large payload must not keep 
 _SOURCE_FAILED = const(0x103)
 
 
-class Streams:
+class Streams(Taker):
     """Streams for one `client`, with a buffer of `block` bytes for what is sent."""
 
     def __init__(self, client, block=256):
