@@ -111,16 +111,12 @@ class MQTTClient(Link):
         if name == "verified":
             return getattr(self._servers[self.server], name, None)
         if name == "counters":
-            from .counters import counters
-
-            return counters(self)
+            return once("counters").counters(self)
         raise AttributeError(name)
 
     def trace(self, function):
         """Have function(sent, first byte, length) called for each packet; None ends that."""
-        from .trace import trace
-
-        trace(self._engine, function)
+        once("trace").trace(self._engine, function)
 
     def start(self):
         """Connect, and again whenever the link ends: poll() does the work, and raises nothing of the link's."""

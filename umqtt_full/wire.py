@@ -81,12 +81,15 @@ def once(name):
     path = "umqtt_full." + name
     modules = sys.modules
     known = path in modules or sys.implementation.name != "micropython"
-    __import__(path)
-    module = modules[path]
-    if not known:
-        del modules[path]
-        delattr(modules["umqtt_full"], name)
-    return module
+    try:
+        __import__(path)
+        return modules[path]
+    finally:
+        if not known:
+            modules.pop(path, None)  # also where there was no memory: MicroPython leaves half an entry then
+            package = modules["umqtt_full"]
+            if hasattr(package, name):
+                delattr(package, name)
 
 
 def check_string(data, what):  # no alloc

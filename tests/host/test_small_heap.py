@@ -45,5 +45,14 @@ def test_fifty_messages_both_ways_leave_room_for_the_program(run):
     assert run("uses", 50)["free"] >= FLOOR
 
 
+def test_what_is_loaded_for_a_moment_can_be_loaded_when_there_is_memory_again():
+    if mp.unavailable():
+        pytest.skip(mp.unavailable())
+    with mp.MicroPython(near.SCRIPTS / "scarce.py", heapsize="56k", mpy=True) as board:
+        assert board.finish() == 0 and board.lines[-1] == "ok", board.output
+    failed = dict(line.split() for line in board.lines[:-1])
+    assert len(failed) == 5 and all(int(times) > 5 for times in failed.values()), failed
+
+
 def test_two_thousand_messages_take_no_byte_of_the_heap(run):
     assert run("locked", 2000).items() >= {"more-0": 0, "more-1": 0, "more-2": 0}.items()
