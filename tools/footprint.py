@@ -75,6 +75,13 @@ def native():
     return found
 
 
+def formula(client):
+    """What a client takes, of (bits, rows of figures)."""
+    bits, rows = client
+    base = number(max(row["base"] for row in rows))
+    return f"{base} + `rx` + `slots` x (`slot_size` + {heaps.words(int(bits))}) on {bits} bits"
+
+
 def number(n):
     return "" if n is None else f"{n:,}"
 
@@ -89,6 +96,7 @@ def tables(figures):
         each = ", ".join(f"{march} {number(n)}" for march, n in sizes.items())
         parts.append(f"`{name}` compiled for one architecture: {each}.")
     parts += ["Bytes of heap of one client:", client_table(figures["clients"])]
+    parts.append("That is at most " + " and ".join(map(formula, figures["clients"].items())) + ".")
     parts += ["The smallest heap for 50 QoS 1 messages there and back, on 64 bits; the program is in it:"]
     parts.append(smallest_table(figures["smallest"]))
     return "\n\n".join(parts)

@@ -176,9 +176,14 @@ def files(modules):
 # -- clients
 
 
-def buffers(rx, slots, slot_size):
-    """Bytes of a client that depend on its sizes; `rx` and `slots` x `slot_size` are what matters."""
-    return rx + slots * (slot_size + 6)
+def buffers(bits, rx, slots, slot_size):
+    """Bytes of a client that depend on its sizes."""
+    return rx + slots * (slot_size + words(bits))
+
+
+def words(bits):
+    """Bytes of a slot's places in the six tables of the outbox."""
+    return 6 * bits // 8
 
 
 def clients(ports, folder):
@@ -191,7 +196,7 @@ def clients(ports, folder):
         rows = []
         for size, heap in zip(SIZES, heaps[::2]):
             rows.append({"rx": size[0], "slots": size[1], "slot_size": size[2], "heap": heap,
-                         "base": heap - buffers(*size)})
+                         "base": heap - buffers(port.bits, *size)})
         found[str(port.bits)] = rows
     return found
 
