@@ -495,7 +495,7 @@ class MQTTClient(client.MQTTClient):
         takers = self.takers
         found = False
         for t in takers:
-            t.hit = t.sub.matches(msg._rx, msg._topic_end)
+            t.hit = t.sub.matches(msg)
             if t.hit and t.full():
                 self._blocked = True
                 self._event = self._event or t.waits

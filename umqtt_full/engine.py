@@ -209,7 +209,7 @@ class Engine(Writer):
         packet_id = box.next_id(self._request_id) if qos else 0
         slot = box.free[0]
         first = slot * box.size
-        off = self.protocol.publish(box.buf, first, topic, n, qos, retain, packet_id)
+        off = self.protocol.publish(box.buf, first, topic, n, 0x30 | qos << 1 | (1 if retain else 0), packet_id)
         if payload is None:
             box.streamed = slot
         else:
@@ -415,17 +415,16 @@ class Engine(Writer):
         `_want` bytes of it lie in rx.
         """
         msg = self.message
-        counts = self.counts
         self.protocol.parse_publish(msg, self.rx, head, self.length, self.want)
         new = msg.qos < 2 or self.is_new(msg)
         if new is None:
             self._deferring = True
-            counts[_DEFERRED] += 1
+            self.counts[_DEFERRED] += 1
             return
         if new:
             msg.again = False
             if not self.sunk and self.length > self.want:
-                counts[_OVERSIZE] += 1
+                self.counts[_OVERSIZE] += 1
                 self._owner.tell(self._owner.on_oversize, msg)
             else:
                 if not self.sunk:
@@ -433,7 +432,7 @@ class Engine(Writer):
                     if msg.again:
                         self.held = True
                         return
-                counts[_RECEIVED] += 1
+                self.counts[_RECEIVED] += 1
             if msg.qos == 2:
                 self.ids.append(msg.packet_id)
                 if self.store:

@@ -25,12 +25,13 @@ class Subscription:
         self.handler = None
         self.state = _LOCAL
 
-    def matches(self, buf, end):  # no alloc
-        """Does it match the topic buf[2:end]?"""
+    def matches(self, msg):  # no alloc
+        """Does it match the topic of a message?"""
         name = self.filter
+        end = msg._topic_end
         if self.plain:
-            return len(name) == end - 2 and buf.find(name, 2, end) == 2
-        return wild(name, self.start, buf, end)
+            return len(name) == end - 2 and msg._rx.find(name, 2, end) == 2
+        return wild(name, self.start, msg._rx, end)
 
 
 def wild(name, start, buf, end):  # no alloc
@@ -119,7 +120,7 @@ class Router:
         """Call the handler of each filter that matches; False if there is none."""
         found = False
         for sub in self.subs:
-            if sub.handler and sub.matches(msg._rx, msg._topic_end):
+            if sub.handler and sub.matches(msg):
                 found = True
                 if sub.plain:
                     msg._known = sub.filter

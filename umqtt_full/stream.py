@@ -97,7 +97,7 @@ class Streams(Taker):
     def begin(self, msg):
         """A message comes: True if it is for one of our handlers."""
         for sub in self._subs:
-            if sub.matches(msg._rx, msg._topic_end):
+            if sub.matches(msg):
                 self._sub = sub
                 self.message = msg
                 self.length = len(msg)

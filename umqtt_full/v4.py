@@ -90,20 +90,20 @@ def publish_size(topic, n, qos):  # no alloc
     return n + (2 if n < 128 else 3 if n < 16384 else 4 if n < 2097152 else 5)
 
 
-def publish(buf, off, topic, n, qos, retain, packet_id):  # no alloc
+def publish(buf, off, topic, n, head, packet_id):  # no alloc
     """Write PUBLISH at `off`, up to where its payload of `n` bytes belongs: return the offset of that.
 
-    `topic`: bytes, checked before.
+    `topic`: bytes, checked before. `head`: the first byte. `packet_id`: 0 at QoS 0.
     """
-    k = len(topic)
-    buf[off] = 0x30 | qos << 1 | (1 if retain else 0)
-    off = put_varint(buf, off + 1, (4 if qos else 2) + k + n)
-    buf[off] = k >> 8  # as put_field(), which is twice as slow
-    buf[off + 1] = k & 255
+    buf[off] = head
+    n += len(topic)
+    off = put_varint(buf, off + 1, n + (4 if packet_id else 2))
+    buf[off] = len(topic) >> 8  # as put_field(), which is twice as slow
+    buf[off + 1] = len(topic) & 255
     off += 2
-    end = off + k
-    buf[off:end] = topic
-    return put_u16(buf, end, packet_id) if qos else end
+    n = off + len(topic)
+    buf[off:n] = topic
+    return put_u16(buf, n, packet_id) if packet_id else n
 
 
 def parse_publish(msg, rx, head, n, have):  # no alloc
@@ -112,23 +112,21 @@ def parse_publish(msg, rx, head, n, have):  # no alloc
     The two bytes behind those are the packet id's, where that was not among them.
     """
     end = 2 + (rx[0] << 8 | rx[1])
-    start = end + 2 if head & 6 else end
-    if start > n:
+    msg._start = end + 2 if head & 6 else end
+    if msg._start > n:
         raise MQTTError(_MALFORMED)
     msg._head = head
     msg.qos = head >> 1 & 3
     msg._topic_end = end if end <= have else 2
-    msg._start = start
     msg._end = n
     msg._have = have
     msg.packet_id = 0
     if head & 6:
-        start = (rx[end] if end < have else rx[have]) << 8 | (rx[end + 1] if end + 1 < have else rx[have + 1])
-        if not start:  # [MQTT-2.3.1-1]
+        n = (rx[end] if end < have else rx[have]) << 8 | (rx[end + 1] if end + 1 < have else rx[have + 1])
+        if not n:  # [MQTT-2.3.1-1]
             raise MQTTError(_PROTOCOL_ERROR)
-        msg.packet_id = start
-    known = msg._known
-    if known and len(known) == end - 2 and rx.find(known, 2, end) == 2:
+        msg.packet_id = n
+    if end > 2 and len(msg._known) == end - 2 and rx.find(msg._known, 2, end) == 2:
         return
     if end <= have and not topic_ok(rx, 2, end):  # [MQTT-4.7.3-1]
         raise MQTTError(_MALFORMED)

@@ -85,7 +85,8 @@ class Writer:
         box = self.outbox
         live = self.connected and not self.ending
         while live and box.unreleased and not self.blocks():
-            self.ack(0x62, box.ids[box.released[len(box.released) - box.unreleased]])
+            n = box.released[len(box.released) - box.unreleased]
+            self.ack(0x62, box.ids[n])
             box.unreleased -= 1
         off = 0
         if self.request_n:

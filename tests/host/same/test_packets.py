@@ -42,7 +42,8 @@ def encode_publish(row):
     payload = row["payload"]
     n = v4.publish_size(topic, len(payload), row["qos"])
     buf = bytearray(3 + n)
-    at = v4.publish(buf, 3, topic, len(payload), row["qos"], row["retain"], row.get("messageId", 0))
+    head = 0x30 | row["qos"] << 1 | (1 if row["retain"] else 0)
+    at = v4.publish(buf, 3, topic, len(payload), head, row.get("messageId", 0))
     assert at + len(payload) == len(buf) == 3 + n
     buf[at:] = payload
     return bytes(buf[3:])
