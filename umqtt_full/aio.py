@@ -211,7 +211,7 @@ class MQTTClient(client.MQTTClient):
         self.takers = []  # Messages; a list that is replaced, never changed
         self._marks = [None] * self._engine.outbox.slots  # of each slot: [was it sent?], of who waits for it
         self._more = self._blocked = self._timed = False
-        self._sent = self._idle = 0  # of writer and engine, at the end of a turn
+        self._sent = self._idle = 0  # of the engine, at the end of a turn
 
     # -- link
 
@@ -266,7 +266,10 @@ class MQTTClient(client.MQTTClient):
         if kind:
             self.close()
         else:
-            await self.disconnect()
+            try:
+                await self.disconnect()
+            finally:
+                self.close()
 
     # -- messages
 
@@ -405,11 +408,11 @@ class MQTTClient(client.MQTTClient):
     def _go(self):  # no alloc
         """One turn; who waits is told; what to wait for is said anew."""
         engine = self._engine
-        sent = engine.counts[_SENT]
         try:
             self.poll()
         except Exception as e:
             self.report(e)
+        sent = engine.counts[_SENT]
         idle = engine.idle()
         if self._event or self._timed or self._sent != sent or self._idle != idle:
             self._timed = False

@@ -127,6 +127,8 @@ class MQTTClient(Link):
     def connect(self, timeout_ms=10000):
         """Connect once and wait for it: return Session Present. Raises MQTTError or OSError.
 
+        `timeout_ms`: for each address that the server's name has.
+
         A link that ends later raises from poll().
         """
         if self._busy:
@@ -209,7 +211,7 @@ class MQTTClient(Link):
             if self._router.dirty and engine.can_request():
                 self._router.ask(engine)
                 more = True
-            if self.state == _CONNECTING and self._event:
+            if self.state == _CONNECTING and self._keep and self._event:
                 self._at = ticks_add(now, self.connect_ms)  # a queue may come before SUBACK
             if self.state == _CONNECTING and self._router.settled():
                 self.state = _CONNECTED

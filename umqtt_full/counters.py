@@ -8,7 +8,7 @@ def counters(client):
     return {
         "received": received,
         "sent": sent,
-        "resent": resent,  # packets of an earlier link
+        "resent": resent,  # packets of the link before
         "oversize": oversize,  # larger than rx: let go
         "deferred": deferred,  # QoS 2 without room for its id: came again on a later link
         "stray": stray,  # acks of an unknown packet id

@@ -81,6 +81,7 @@ class Engine(Writer):
         self.length = self._pos = 0
         self._head_n = self.want = 2
         self.left = 0  # bytes of the packet that are neither in rx nor let go
+        self.message.again = False
         self.sunk = None  # did the sink take the PUBLISH? None: it was not asked yet
         self.held = False  # a message waits for its handler: nothing is read, and no answer is missing
         self._request_id = self._request_head = self._request_codes = 0
@@ -267,21 +268,22 @@ class Engine(Writer):
                 return False
         if self.left and not self._drain(now):
             return False
-        if self.trace:
+        if self.trace and not (publish and self.message.again):
             self.trace(False, head, self.length)
+        n = self._head_n + self.length
         if publish:
             self._publish(head)
         else:
             self._packet(head)
         if self.held:  # it stays where it is
             return False
-        self.counts[_BYTES_IN] = self.counts[_BYTES_IN] + self._head_n + self.length & 0x3FFFFFFF
+        self.counts[_BYTES_IN] = self.counts[_BYTES_IN] + n & 0x3FFFFFFF
         self.head = self._pos = 0
         self.want = 2
         return True
 
     def _fill(self, now):  # no alloc
-        """Read until `_want` bytes lie at the start of rx: True when they do."""
+        """Read until `want` bytes lie at the start of rx: True when they do."""
         while self._pos < self.want:
             n = self.want - self._pos
             if self._pos:
@@ -336,7 +338,8 @@ class Engine(Writer):
     def is_new(self, msg):  # no alloc
         """Is one of QoS 2 to be delivered? False where it was, on an earlier link; None where there is no room for
         its id: then it is left to the next link, and all behind it likewise, to keep their order. With a clean
-        session there is no next link for it: it is delivered, as nothing comes twice on one link.
+        session there is no next link for it: it is delivered, as nothing comes twice on one link, and where there
+        is no room the oldest id is forgotten.
         """
         ids = self.ids
         if msg.packet_id in ids:
@@ -412,7 +415,7 @@ class Engine(Writer):
     def _publish(self, head):  # no alloc
         """Deliver a PUBLISH, then acknowledge it; one of QoS 2 that was seen before only the latter.
 
-        `_want` bytes of it lie in rx.
+        `want` bytes of it lie in rx.
         """
         msg = self.message
         self.protocol.parse_publish(msg, self.rx, head, self.length, self.want)

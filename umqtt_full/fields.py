@@ -29,10 +29,14 @@ def will(connect, topic, payload, qos, retain):
     check_topic(topic)
     if not 0 <= qos <= 2:  # [MQTT-3.1.2-14]
         raise ValueError("qos: 0, 1 or 2")
-    connect.fields[1] = topic
-    connect.fields[2] = to_bytes(payload)
+    fields = connect.fields
+    connect.fields = [fields[0], topic, to_bytes(payload), fields[3], fields[4]]
+    try:
+        _fit(connect)
+    except ValueError:
+        connect.fields = fields
+        raise
     connect.flags = connect.flags & 0xC2 | 4 | qos << 3 | (32 if retain else 0)
-    _fit(connect)
 
 
 def _fit(connect):

@@ -101,6 +101,8 @@ class Outbox:
 
     def drop(self, chain, slot):  # no alloc
         """Free a slot that is in `chain`: its message is done, or given up."""
+        if self.again and chain is self.queued and chain[0] == slot:
+            self.again -= 1
         pull(chain, slot)
         if self.unreleased > len(self.released):
             self.unreleased -= 1

@@ -104,13 +104,14 @@ class Router:
         for i, sub in enumerate(asked):
             if sub.state == _UNASKED:
                 self.subs.remove(sub)
-                if on_unsubscribe:
-                    on_unsubscribe(sub.filter.decode())
             elif sub.state == _ASKED:
                 sub.state = _SETTLED
                 sub.granted = buf[2 + i]
-                if on_subscribe:
-                    on_subscribe(sub.filter.decode(), sub.granted)
+        for sub in asked:
+            if sub.state == _UNASKED and on_unsubscribe:
+                on_unsubscribe(sub.filter.decode())
+            elif sub.state == _SETTLED and on_subscribe:
+                on_subscribe(sub.filter.decode(), sub.granted)
 
     def settled(self):
         """Was all that is wanted asked for and answered?"""

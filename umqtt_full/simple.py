@@ -32,7 +32,11 @@ def _as_old(e):
     at = b"\x84\x85\x88\x86\x87".find(bytes((e.code & 255,)))
     if at >= 0:
         return MQTTException(at + 1)
-    return OSError(ETIMEDOUT if e.code in (0x8D, 0x101) else -1, e.name)
+    try:
+        name = e.name
+    except MemoryError:
+        name = ""
+    return OSError(ETIMEDOUT if e.code in (0x8D, 0x101) else -1, name)
 
 
 class _Payloads(Taker):

@@ -175,6 +175,8 @@ class Streams(Taker):
             self.error = None
         except Exception as e:
             self.error = e
+        if not self._engine.stream:
+            return 0  # the source closed the link: its message waits for the next
         if not n or not 0 < n <= len(buf):
             self._client._drop_message(self._engine.outbox.streamed)
             raise MQTTError(_SOURCE_FAILED)

@@ -11,18 +11,19 @@ _CONTROL = const(2)
 def trace(engine, function):
     """Have function(sent, first byte, length) called for each packet; None ends that."""
 
-    def wrote(what):
+    def wrote(what, at):
         buf = engine._buf
         if what == _CONTROL:  # acks and the like, of two or four bytes each
-            at = engine._from
-            while at < engine._off:
+            end = engine._off
+            while at < end:
                 function(True, buf[at], buf[at + 1])
                 at += 2 + buf[at + 1]
             return
-        at = 0
-        if what != _REQUEST:
+        if what == _REQUEST:
+            at = 0
+        else:  # `at`: the slot
             buf = engine.outbox.buf
-            at = engine.outbox.queued[0] * engine.outbox.size
+            at *= engine.outbox.size
         function(True, buf[at], get_varint(buf, at + 1))
 
     engine.trace = function

@@ -7,7 +7,6 @@ from micropython import const
 
 from .inflight import Outbox
 
-_NONE = const(255)  # no slot
 _ACKS = const(64)  # bytes of acks that may wait to be written
 
 # What is being written
@@ -69,7 +68,7 @@ class Writer:
 
     def flush(self, now):  # no alloc
         """Write until there is nothing left or the stream would block. Raises the stream's OSError."""
-        while self.busy or self._choose(now):
+        while self._left or not self.busy and self._choose(now):
             n = self.stream.write(self._buf, self._off, self._left)
             if not n:
                 return
@@ -117,18 +116,18 @@ class Writer:
 
     def _written(self, now):  # no alloc
         what = self.busy
+        at = self._from
         box = self.outbox
-        if what == _SLOT and box.queued[0] == box.streamed:
-            self._left = self.source.fill()
-            if self._left:
-                self._buf = self.source.buf
-                self._off = 0
-                return
-        self.busy = _NOTHING
-        self._out_ms = now
-        if self.wrote:
-            self.wrote(what)
         if what == _SLOT:
+            at = box.queued[0]
+            if at == box.streamed:
+                self._left = self.source.fill()
+                if not self.busy:
+                    return  # the source closed the link
+                if self._left:
+                    self._buf = self.source.buf
+                    self._off = 0
+                    return
             self.counts[_SENT] += 1
             box.written()
         elif what == _REQUEST:
@@ -141,3 +140,7 @@ class Writer:
             if end == self.control_n:  # nothing was added meanwhile
                 self._from = self.control_n = 0
                 self.ended = self.ending
+        self.busy = _NOTHING
+        self._out_ms = now
+        if self.wrote:
+            self.wrote(what, at)

@@ -42,6 +42,22 @@ def test_publish_at_qos_0_returns_when_it_is_written():
     run(connected(play))
 
 
+def test_what_a_turn_has_written_is_told_in_that_turn():
+    async def play(mqtt, stream):
+        stream.most_out = 0
+        other = Begun(mqtt.publish("t", b"1", 1))  # its PUBACK does not come
+        begun = Begun(mqtt.publish("t", b"0"))
+        await rest(mqtt)
+        stream.most_out = 4096
+        mqtt._go()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert begun.result is True and not other.done
+        mqtt.close()
+
+    run(connected(play))
+
+
 def test_a_write_that_blocks_is_followed_by_a_turn():
     async def play(mqtt, stream):
         await rest(mqtt)

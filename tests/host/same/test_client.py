@@ -485,6 +485,27 @@ def test_a_bad_will_is_refused():
         assert isinstance(error(client.will, *args), ValueError), args[0]
 
 
+def test_a_will_that_is_refused_changes_nothing():
+    stream = Stream()
+    stream.feed(CONNACK)
+    client = client_over(stream)
+    client.will("w", b"gone")
+    assert isinstance(error(client.will, "w", b"x" * 300, 1), ValueError)
+    client.connect()
+    assert stream.sent() == b"\x10\x17\x00\x04MQTT\x04\x06\x00\x3c\x00\x02me\x00\x01w\x00\x04gone"
+
+
+def test_on_subscribe_may_raise_and_every_filter_has_its_answer():
+    client, stream = connected_client()
+    client.on_subscribe = lambda name, granted: 1 // 0
+    client.subscribe(["a", "b"], 1)
+    client.poll()
+    client.poll()
+    stream.feed(b"\x90\x04\x00\x01\x01\x00")
+    assert isinstance(error(client.poll), ZeroDivisionError)
+    assert [sub.granted for sub in client._router.subs] == [1, 0] and client._router.settled()
+
+
 def test_a_user_name_without_a_password_is_fine():
     stream = Stream()
     stream.feed(CONNACK)

@@ -126,6 +126,25 @@ def test_messages_that_come_before_suback_are_given_their_time():
         assert c.reason.name == "connect timeout"
 
 
+def test_connect_takes_the_time_it_was_given_whatever_comes():
+    with Clock() as clock:
+        server = Server(b"\x20\x02\x01\x00")
+        c, _ = client_of(clock, server, clean=False)
+        turn = c._turn
+
+        def busy():
+            clock.now += 100
+            assert clock.now - begun < 2000
+            if server.stream:
+                server.stream.feed(publish_packet(b"t", b"x"))
+            return turn()
+
+        c._turn = busy
+        c.on("t", lambda msg: None)
+        begun = clock.now
+        assert error(c.connect, 1000).name == "connect timeout"
+
+
 def test_a_refusal_that_may_change_does_not():
     with Clock() as clock:
         server = Server(b"\x20\x02\x00\x03")
@@ -217,6 +236,58 @@ def test_acks_that_go_out_together_are_traced_one_by_one():
     assert [packet for packet in seen if packet[0]] == [
         (True, 0x40, 2), (True, 0x50, 2), (True, 0x70, 2), (True, 0x40, 2)
     ]
+
+
+def test_a_trace_function_may_publish():
+    for log in (b"log", b"a" * 60):
+        c, stream = connected_client(slots=6)
+        told = []
+
+        def trace(sent, head, n, log=log, c=c, told=told):
+            told.append((sent, head))
+            if len(told) == 1:
+                c.publish(b"log", log, 1)
+
+        stream.most_out = 0
+        for i in range(3):
+            c.publish(b"a", b"%d" % i, 1)
+        c.trace(trace)
+        stream.most_out, stream.tell = 4096, 40
+        polls(c)
+        stream.tell = 4096
+        polls(c)
+        packets = b"".join(publish_packet(b"a", b"%d" % i, 1, i + 1) for i in range(3))
+        assert stream.sent() == packets + publish_packet(b"log", log, 1, 4)
+        assert c.counters["sent"] == 4 and told == [(True, 0x32)] * 4 and c.room() == 2
+
+
+def test_a_message_that_is_held_is_traced_and_counted_once():
+    c, stream = connected_client()
+    held = [3]
+
+    def handler(msg):
+        held[0] -= 1
+        if held[0]:
+            msg.later()
+
+    c.on_message = handler
+    seen = []
+    c.trace(lambda sent, head, n: seen.append(head))
+    before = c.counters["bytes_in"]
+    packet = publish_packet(b"t", b"x", 1, 7)
+    stream.feed(packet)
+    polls(c)
+    assert held == [0] and seen == [0x32, 0x40]
+    assert c.counters["bytes_in"] - before == len(packet) and c.counters["received"] == 1
+
+
+def test_a_message_whose_handler_closes_the_link_is_counted_with_its_bytes():
+    c, stream = connected_client()
+    c.on_message = lambda msg: c.close()
+    before = c.counters["bytes_in"]
+    stream.feed(publish_packet(b"t", b"x" * 20))
+    c.poll()
+    assert c.counters["bytes_in"] - before == 25
 
 
 def test_what_is_too_large_and_pings_and_disconnect_are_traced():

@@ -2,7 +2,7 @@
 import fake
 from fake import CONNACK, CONNACK_PRESENT, Stream, connected_client, error, publish_packet
 
-from umqtt_full import MQTTFull
+from umqtt_full import MQTTClient, MQTTFull
 from umqtt_full.stream import Streams, to_file
 
 
@@ -286,6 +286,72 @@ def test_a_source_that_fails_ends_the_link_and_gives_the_message_up():
         stream = new_link(client, CONNACK)
         assert stream.sent() == b"\x32\x05\x00\x01b\x00\x02"
     assert "pulled out" in str(Streams(client).error or "pulled out")
+
+
+class Servers:
+    """A server with another address, always."""
+
+    def __init__(self):
+        self.streams = []
+
+    def open(self):
+        self.streams.append(Stream())
+        return self.streams[-1]
+
+    def failed(self):
+        return True
+
+
+def test_a_source_may_close_the_link_and_its_message_waits_for_the_next():
+    server = Servers()
+    client = MQTTClient(server, "me", clean=False)
+
+    def up(connack):
+        client.start()
+        client.poll()
+        server.streams[-1].feed(connack)
+        while not client.connected:
+            client.poll()
+
+    up(CONNACK)
+    closed = []
+
+    def source(offset, buf):
+        if not closed:
+            closed.append(client.close())
+        buf[:] = b"x" * len(buf)
+        return len(buf)
+
+    Streams(client).publish(b"t", source, 10, 1)
+    for _ in range(4):
+        client.poll()
+    assert client.state == "offline" and len(server.streams) == 1 and client.room() == 3
+    up(CONNACK_PRESENT)
+    client.poll()
+    assert server.streams[-1].sent().endswith(b"t\x00\x01" + b"x" * 10) and client.counters["sent"] == 1
+
+
+def test_what_was_never_sent_may_be_dropped_behind_a_stream_that_failed():
+    client, stream = connected_client(clean=False, slots=3, full="drop_oldest")
+    fails = []
+
+    def source(offset, buf):
+        if fails:
+            return 0
+        buf[:] = b"x" * len(buf)
+        return len(buf)
+
+    Streams(client).publish(b"t", source, 10, 1)
+    client.poll()
+    fails.append(True)
+    box = client._engine.outbox
+    assert box.resend(True) == 1
+    box.drop(box.queued, box.queued[0])  # as when the source fails
+    client.close()
+    dropped = []
+    client.on_drop = dropped.append
+    ids = [client.publish(b"t", b"%d" % n, 1) for n in range(4)]
+    assert dropped == ids[:1]
 
 
 def test_a_message_that_comes_at_the_wrong_time_comes_again():
