@@ -90,6 +90,7 @@ class MQTTClient(Link):
         self._raise = None  # to leave poll() by
         self._ending = None  # the module, while disconnect() is under way
         self._end_at = 0
+        self._counters = None  # the function, once it was asked for
         self._store = store
         if store:
             store.load(self._engine, own_id)
@@ -111,7 +112,9 @@ class MQTTClient(Link):
         if name == "verified":
             return getattr(self._servers[self.server], name, None)
         if name == "counters":
-            return once("counters").counters(self)
+            if not self._counters:
+                self._counters = once("counters").counters
+            return self._counters(self)
         raise AttributeError(name)
 
     def trace(self, function):

@@ -1,4 +1,4 @@
-# What a client has counted. In memory only while it is asked for.
+# What a client has counted. Loaded when it is asked for.
 
 
 def counters(client):
