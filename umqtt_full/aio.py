@@ -235,10 +235,10 @@ class MQTTClient(client.MQTTClient):
 
         Returns True when the broker has everything.
         """
-        self._ending = once("ending")
-        self._end_at = ticks_add(ticks_ms(), timeout_ms)
-        self._io.within(0)
         try:
+            self._ending = once("ending")
+            self._end_at = ticks_add(ticks_ms(), timeout_ms)
+            self._io.within(0)
             while self._ending and self._pending():
                 await self._answer()
         except asyncio.TimeoutError:
@@ -266,10 +266,7 @@ class MQTTClient(client.MQTTClient):
         if kind:
             self.close()
         else:
-            try:
-                await self.disconnect()
-            finally:
-                self.close()
+            await self.disconnect()
 
     # -- messages
 
@@ -335,8 +332,8 @@ class MQTTClient(client.MQTTClient):
         Returns what was granted, for a list a list: 0 to 2, 0x80 for refused. Messages go to on_message
         unless on() or messages() is there for the filter.
         """
-        super().subscribe(filters, qos)
-        subs = self._subs(filters)
+        subs = super().subscribe(filters, qos)
+        self._io.within(0)
         for sub in subs:
             while sub.state == _WANTED or sub.state == _ASKED:
                 await self._answer()
@@ -345,8 +342,8 @@ class MQTTClient(client.MQTTClient):
 
     async def unsubscribe(self, filters):
         """Unsubscribe from a filter or a list of them, and wait for the answer; who took its messages ends."""
-        super().unsubscribe(filters)
-        subs = self._subs(filters)
+        subs = super().unsubscribe(filters)
+        self._io.within(0)
         self.takers = [t for t in self.takers if t.sub not in subs]
         self._tell()
         for sub in subs:
@@ -382,13 +379,6 @@ class MQTTClient(client.MQTTClient):
         messages = Messages(self, self._add(filter, qos), size, "" if full == "wait" else full)
         self.takers = self.takers + [messages]
         return messages
-
-    def _subs(self, filters):
-        """The subscriptions to these filters, which will be asked for."""
-        self._io.within(0)
-        get = once("filters").get
-        items = filters if isinstance(filters, (list, tuple)) else (filters,)
-        return [get(self._router, i[0] if isinstance(i, tuple) else i) for i in items]
 
     def _add(self, name, qos):
         self._io.within(0)

@@ -214,16 +214,17 @@ class MQTTClient(Link):
             if self._router.dirty and engine.can_request():
                 self._router.ask(engine)
                 more = True
-            if self.state == _CONNECTING and self._keep and self._event:
-                self._at = ticks_add(now, self.connect_ms)  # a queue may come before SUBACK
-            if self.state == _CONNECTING and self._router.settled():
-                self.state = _CONNECTED
-                self._since = now
-                self._unstable = True
-                self._offline = False
-                self.reconnects += 1
-                self._settled()
-                self.tell(self.on_connect, self.session_present)
+            if self.state == _CONNECTING:
+                if self._keep and self._event:
+                    self._at = ticks_add(now, self.connect_ms)  # a queue may come before SUBACK
+                if self._router.settled():
+                    self.state = _CONNECTED
+                    self._since = now
+                    self._unstable = True
+                    self._offline = False
+                    self.reconnects += 1
+                    self._settled()
+                    self.tell(self.on_connect, self.session_present)
         if self._ending:
             more = self._ending.step(self, now) or more
         store = self._store
@@ -318,20 +319,15 @@ class MQTTClient(Link):
         """Subscribe to a filter, a list of them, or a list of (filter, qos). The answer: on_subscribe.
 
         Remembered like those of on(); messages go to on_message unless on() names a handler.
+        (What this and unsubscribe() return is for aio.py.)
         """
-        add = once("filters").add
-        for item in filters if isinstance(filters, (list, tuple)) else (filters,):
-            if not isinstance(item, tuple):
-                item = item, qos
-            add(self._router, *item, None)
+        return once("filters").subscribe(self._router, filters, qos)
 
     def unsubscribe(self, filters):
         """Unsubscribe from a filter or a list of them; their handlers are forgotten."""
         if self._store:
             self._store.keep(self.server, 0)  # a cut before the answer must not take the old ones for known
-        remove = once("filters").remove
-        for item in filters if isinstance(filters, (list, tuple)) else (filters,):
-            remove(self._router, item)
+        return once("filters").unsubscribe(self._router, filters)
 
     # -- from below
 

@@ -19,11 +19,11 @@ def step(client, now):
         elif engine.ended:
             if not _lingered(client, engine, now):
                 return False
+        elif engine.idle():
+            engine.ending = True
+            engine.put(0xE0)
+            return True
         else:
-            if engine.idle():
-                engine.ending = True
-                engine.put(0xE0)
-                return True
             return False
     was_up = client.state == _CONNECTED
     client._event = True

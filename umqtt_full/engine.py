@@ -204,33 +204,34 @@ class Engine(Writer):
         here = 0  # bytes of the payload that lie in the slot
         if payload is not None:
             n = here = len(payload)
-        self.check(topic, n, here, qos)
+        size = self.check(topic, n, here, qos)
         if not box.free:
             raise MQTTFull("outbox: all %d slots are in use" % box.slots)
         packet_id = box.next_id(self._request_id) if qos else 0
         slot = box.free[0]
-        first = slot * box.size
-        off = self.protocol.publish(box.buf, first, topic, n, 0x30 | qos << 1 | (1 if retain else 0), packet_id)
+        head = 0x30 | qos << 1 | (1 if retain else 0)
+        off = self.protocol.publish(box.buf, slot * box.size, topic, n, head, packet_id)
         if payload is None:
             box.streamed = slot
         else:
             box.buf[off : off + n] = payload
-        box.queue(packet_id, off + here - first)
+        box.queue(packet_id, size)
         return packet_id
 
     def check(self, topic, n, here, qos):  # no alloc
-        """Raise ValueError where a PUBLISH can never be sent: `n` bytes of payload, `here` of them in a slot."""
+        """Bytes that a PUBLISH takes of a slot, `here` of its `n` of payload in it; ValueError where it can
+        never be sent.
+        """
         if not 0 <= qos <= 2:
             raise ValueError("qos: 0, 1 or 2")
         if topic is not self._topic:
             check_topic(topic)
             if isinstance(topic, bytes):  # it stays as it is
                 self._topic = topic
-        room = self.outbox.size - here
-        if len(topic) + 9 > room:  # it may be too large
-            n = self.protocol.publish_size(topic, n, qos) - n
-            if n > room:
-                raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (n + here, room + here))
+        size = self.protocol.publish_size(topic, n, qos) - n + here
+        if size > self.outbox.size:
+            raise ValueError("PUBLISH of %d bytes: slot_size is %d" % (size, self.outbox.size))
+        return size
 
     def can_request(self):  # no alloc
         """May SUBSCRIBE or UNSUBSCRIBE be asked for? One at a time, while rx holds no packet."""

@@ -59,9 +59,26 @@ def add(router, name, qos, handler):
     return sub
 
 
-def remove(router, name):
-    """Forget a filter, and ask the broker to."""
-    sub = get(router, name)
-    sub.handler = None
-    sub.state = _UNWANTED
-    router.dirty = True
+def subscribe(router, filters, qos):
+    """Add a filter, a list of them, or a list of (filter, qos), without a handler: return the subscriptions."""
+    subs = []
+    for item in _each(filters):
+        name, wanted = item if isinstance(item, tuple) else (item, qos)
+        subs.append(add(router, name, wanted, None))
+    return subs
+
+
+def unsubscribe(router, filters):
+    """Forget a filter or a list of them, and have the broker asked to: return the subscriptions."""
+    subs = []
+    for name in _each(filters):
+        sub = get(router, name)
+        sub.handler = None
+        sub.state = _UNWANTED
+        router.dirty = True
+        subs.append(sub)
+    return subs
+
+
+def _each(filters):
+    return filters if isinstance(filters, (list, tuple)) else (filters,)

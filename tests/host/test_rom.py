@@ -3,7 +3,6 @@
 Rule: the image is the only umqtt_full that there is. Here it lies in the heap, which is not counted; on a board it
 lies in flash and is mounted at the start.
 """
-
 import env
 import heaps
 import mp

@@ -42,6 +42,22 @@ def test_publish_at_qos_0_returns_when_it_is_written():
     run(connected(play))
 
 
+def test_disconnect_closes_also_where_memory_runs_out():
+    def full(name):
+        raise MemoryError
+
+    async def play(mqtt, stream):
+        once, aio.once = aio.once, full
+        try:
+            begun = Begun(mqtt.disconnect())
+            await rest(mqtt)
+        finally:
+            aio.once = once
+        assert isinstance(begun.error, MemoryError) and mqtt.state == "offline" and stream.closed == 1
+
+    run(connected(play))
+
+
 def test_what_a_turn_has_written_is_told_in_that_turn():
     async def play(mqtt, stream):
         stream.most_out = 0

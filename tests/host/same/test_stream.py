@@ -1,8 +1,9 @@
 # Payloads larger than memory, both ways, and a handler that says "not now".
 import fake
+from clock import Clock, Server, client_of, until_up
 from fake import CONNACK, CONNACK_PRESENT, Stream, connected_client, error, publish_packet
 
-from umqtt_full import MQTTClient, MQTTFull
+from umqtt_full import MQTTFull
 from umqtt_full.stream import Streams, to_file
 
 
@@ -288,47 +289,28 @@ def test_a_source_that_fails_ends_the_link_and_gives_the_message_up():
     assert "pulled out" in str(Streams(client).error or "pulled out")
 
 
-class Servers:
-    """A server with another address, always."""
-
-    def __init__(self):
-        self.streams = []
-
-    def open(self):
-        self.streams.append(Stream())
-        return self.streams[-1]
-
-    def failed(self):
-        return True
-
-
 def test_a_source_may_close_the_link_and_its_message_waits_for_the_next():
-    server = Servers()
-    client = MQTTClient(server, "me", clean=False)
+    with Clock() as clock:
+        server = Server()
+        server.addresses = 9
+        client, _ = client_of(clock, server, clean=False)
+        until_up(client)
+        closed = []
 
-    def up(connack):
-        client.start()
-        client.poll()
-        server.streams[-1].feed(connack)
-        while not client.connected:
+        def source(offset, buf):
+            if not closed:
+                closed.append(client.close())
+            buf[:] = b"x" * len(buf)
+            return len(buf)
+
+        Streams(client).publish(b"t", source, 10, 1)
+        for _ in range(4):
             client.poll()
-
-    up(CONNACK)
-    closed = []
-
-    def source(offset, buf):
-        if not closed:
-            closed.append(client.close())
-        buf[:] = b"x" * len(buf)
-        return len(buf)
-
-    Streams(client).publish(b"t", source, 10, 1)
-    for _ in range(4):
+        assert client.state == "offline" and len(server.opened) == 1 and client.room() == 3
+        server.answer = CONNACK_PRESENT
+        until_up(client)
         client.poll()
-    assert client.state == "offline" and len(server.streams) == 1 and client.room() == 3
-    up(CONNACK_PRESENT)
-    client.poll()
-    assert server.streams[-1].sent().endswith(b"t\x00\x01" + b"x" * 10) and client.counters["sent"] == 1
+        assert server.stream.sent().endswith(b"t\x00\x01" + b"x" * 10) and client.counters["sent"] == 1
 
 
 def test_what_was_never_sent_may_be_dropped_behind_a_stream_that_failed():
