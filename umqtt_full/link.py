@@ -43,9 +43,9 @@ class Link:
     `gate`: a function that says whether there is a network at all; without one nothing is tried.
     `watchdog`: a function that poll() calls as it goes on, once a second at least.
 
-    Milliseconds that may be set: `connect_ms` for all from open to the answers to SUBSCRIBE; before each
-    retry a random time up to `retry_min_ms`, doubled at each failure up to `retry_max_ms`; a link that
-    lasted `stable_ms` begins that anew.
+    Milliseconds that may be set: `connect_ms` for all from open to the answers to SUBSCRIBE, anew at each message
+    that comes before these; before each retry a random time up to `retry_min_ms`, doubled at each failure up to
+    `retry_max_ms`; a link that lasted `stable_ms` begins that anew.
     """
 
     gate = watchdog = None
