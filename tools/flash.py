@@ -131,15 +131,15 @@ def image(chosen):
 
 def flash_esp32(chosen, target):
     """Write the firmware, and an image where there is one, with esptool."""
-    need("esptool", extra=True)
     if chosen.chip not in CHIPS:
         raise deploy.Failed(f"--chip: one of {', '.join(CHIPS)}")
+    parts = [hex(CHIPS[chosen.chip]), str(firmware(target, chosen.firmware))]
+    need("esptool", extra=True)
     command = [sys.executable, "-m", "esptool", "--chip", chosen.chip]
     if chosen.device:
         command += ["--port", chosen.device]
     if chosen.erase:
         run_esptool([*command, "erase-flash"])
-    parts = [hex(CHIPS[chosen.chip]), str(firmware(target, chosen.firmware))]
     if chosen.image:
         parts += [hex(target.offset if chosen.offset is None else chosen.offset), str(chosen.image)]
     run_esptool([*command, "--baud", "460800", "write-flash", *parts])

@@ -109,13 +109,14 @@ def test_one_file_for_a_pico_holds_firmware_and_filesystem_where_they_belong(con
 
 @pytest.fixture
 def started(monkeypatch):
-    """What flash would run, and deploy be told, in place of doing it."""
+    """What flash would run, and deploy be told, in place of doing it; esptool need not be there."""
     done = []
 
     class Ended:
         returncode = 0
 
     monkeypatch.setattr(flash.subprocess, "run", lambda command: done.append(command[1:]) or Ended)
+    monkeypatch.setattr(flash, "need", lambda package, extra=False: None)
     monkeypatch.setattr(flash.deploy, "main", lambda arguments: done.append(["deploy", *arguments]) or 0)
     return done
 
@@ -157,7 +158,7 @@ def test_a_pico_gets_its_firmware_on_the_drive_that_it_shows(started, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, said", [
-    (["esp32"], "curl -fL --create-dirs -o"),
+    (["esp32", "--erase"], "curl -fL --create-dirs -o"),
     (["pico_w", "--firmware", "/nowhere/f.uf2"], "no such file"),
     (["pico_w", "--firmware", __file__], "not a UF2 file"),
     (["esp32", "--chip", "esp8266", "--firmware", __file__], "--chip: one of esp32"),
