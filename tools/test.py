@@ -12,7 +12,7 @@ import sys
 import env
 import layers
 
-LINES = 95  # per cent of umqtt_full's lines that CPython's tests must reach
+LINES = 95  # per cent of umqtt_full's lines that CPython's tests must reach, where none is skipped
 DATA = env.ROOT / "build"
 
 
@@ -30,7 +30,7 @@ def main(arguments):
     code, closing = run_pytest(python, arguments)
     if code:
         failed.append("pytest")
-    whole = not [a for a in arguments if a not in ("--all", "--long")]
+    whole = not [a for a in arguments if a not in ("--all", "--long")] and " skipped" not in closing
     if not coverage(python, must_reach=whole):
         failed.append("coverage")
     if failed:
