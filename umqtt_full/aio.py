@@ -477,7 +477,10 @@ class MQTTClient(client.MQTTClient):
                 return
         except Exception as e:
             error = e
-        what = {"message": "in a handler", "exception": error, "future": self._io.task}
+        what = {"message": "in a handler", "exception": error}
+        task = self._io.task
+        if hasattr(task, "coro"):  # MicroPython prints it; CPython would enter its context, where we are
+            what["future"] = task
         asyncio.get_event_loop().call_exception_handler(what)
 
     # -- from below
