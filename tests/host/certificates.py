@@ -13,6 +13,9 @@ try:
     from cryptography.x509.oid import NameOID
 except ImportError:
     x509 = None
+else:
+    CA_USAGE = x509.KeyUsage(False, False, False, False, False, key_cert_sign=True, crl_sign=True,
+                             encipher_only=False, decipher_only=False)
 
 DAY = datetime.timedelta(days=1)
 
@@ -42,6 +45,11 @@ class Authority:
         builder = x509.CertificateBuilder(self._subject, subject, key.public_key(), x509.random_serial_number())
         builder = builder.not_valid_before(now + begin * DAY).not_valid_after(now + end * DAY)
         builder = builder.add_extension(x509.BasicConstraints(ca, None), critical=True)
+        ours, theirs = key.public_key(), self._key.public_key()  # CPython 3.13 demands what follows
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(ours), False)
+        builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(theirs), False)
+        if ca:
+            builder = builder.add_extension(CA_USAGE, critical=True)
         if hosts:
             builder = builder.add_extension(x509.SubjectAlternativeName([_host(h) for h in hosts]), False)
         return builder.sign(self._key, hashes.SHA256())
