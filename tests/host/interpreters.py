@@ -22,19 +22,20 @@ MODULES = HERE / "node/modules"
 SILENCE = 120  # s: a test that says nothing for so long is stuck
 
 
-# Each runs the tests in `folder`, by the run.py there, with umqtt_full as it lies in the folder `package`.
+# Each runs tests that lie in `folders`, by the run.py in the first, with umqtt_full as it is in the folder
+# `package`.
 class Unix:
     name = "micropython"
 
     unavailable = staticmethod(mp.unavailable)
 
     @staticmethod
-    def command(folder, heapsize, package=mp.ROOT):
-        return [env.find_micropython(), "-X", f"heapsize={heapsize}", folder / "run.py"]
+    def command(folders, heapsize, package=mp.ROOT):
+        return [env.find_micropython(), "-X", f"heapsize={heapsize}", folders[0] / "run.py"]
 
     @staticmethod
-    def environment(folder, package=mp.ROOT):
-        return clean_env(MICROPYPATH=mp.import_path(package, folder, mp.ROOT))
+    def environment(folders, package=mp.ROOT):
+        return clean_env(MICROPYPATH=mp.import_path(package, *folders, mp.ROOT))
 
 
 class Wasm:
@@ -48,16 +49,16 @@ class Wasm:
         return None if package.is_dir() else "32-bit MicroPython: its npm package is not installed"
 
     @staticmethod
-    def command(folder, heapsize, package=mp.ROOT):
-        folders = {"umqtt_full": package / "umqtt_full", "ports": mp.ROOT / "ports", "board": HERE / "board"}
-        copies = [word for name, source in folders.items() for word in ("-d", f"{source}={name}")]
-        for source in (MODULES, folder):
+    def command(folders, heapsize, package=mp.ROOT):
+        packages = {"umqtt_full": package / "umqtt_full", "ports": mp.ROOT / "ports", "board": HERE / "board"}
+        copies = [word for name, source in packages.items() for word in ("-d", f"{source}={name}")]
+        for source in (MODULES, *folders):
             copies += ["-d", f"{source}=."]
         program = HERE / "node/mp32.mjs"
-        return ["node", "--no-liftoff", program, "-X", f"heapsize={heapsize}", *copies, folder / "run.py"]
+        return ["node", "--no-liftoff", program, "-X", f"heapsize={heapsize}", *copies, folders[0] / "run.py"]
 
     @staticmethod
-    def environment(folder, package=mp.ROOT):
+    def environment(folders, package=mp.ROOT):
         return clean_env()
 
 
@@ -120,9 +121,9 @@ class Run:
     def result(self, test, chosen):
         """Return (verdict, output) of one test; chosen are all the tests that the process has to run."""
         if self._results is None:
-            folder = self.path.parent
-            command = self.interpreter.command(folder, self.heapsize)
-            environment = self.interpreter.environment(folder)
+            folders = mp.SAME, self.path.parent
+            command = self.interpreter.command(folders, self.heapsize)
+            environment = self.interpreter.environment(folders)
             process = Process(*command, self.path.stem, *chosen, env=environment)
             try:
                 self._results, self._rest = listen(process)

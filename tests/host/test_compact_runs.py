@@ -126,8 +126,8 @@ def test_the_compact_build_passes_the_tests_of_same(translated, file, interprete
         pytest.skip(interpreter.unavailable())
     said, tests = interpreters.read(mp.SAME / f"{file}.py")
     chosen = [name for name in tests if name not in (*said.get("CPYTHON_ONLY", ()), *said.get("LONG", ()))]
-    command = interpreter.command(translated, said.get("HEAPSIZE", "512k"), mp.compact_folder())
-    environment = interpreter.environment(translated, mp.compact_folder())
+    command = interpreter.command([translated], said.get("HEAPSIZE", "512k"), mp.compact_folder())
+    environment = interpreter.environment([translated], mp.compact_folder())
     process = Process(*command, file, *chosen, env=environment)
     try:
         results, rest = interpreters.listen(process)
