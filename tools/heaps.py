@@ -92,13 +92,13 @@ class Wasm:
     bits = 32
     lacks = ("import sys; sys.modules['tls'] = sys",)  # so that tls.py can be imported, not used
     forms = ("mpy", "py")  # it has no ROMFS
-    unavailable = staticmethod(interpreters.Wasm.unavailable)
+    unavailable = interpreters.WASM.unavailable
 
     @staticmethod
     def command(folder, steps):
-        port = env.NODE / "node_modules/@micropython/micropython-webassembly-pyscript/micropython.mjs"
         copies = [f"{folder}/{PACKAGE}={PACKAGE}", f"{interpreters.MODULES}=.", f"{mp.SAME}=."]
-        return ["node", "--no-liftoff", MEASURE / "steps32.mjs", port, json.dumps(steps), *copies]
+        program = ["node", "--no-liftoff", MEASURE / "steps32.mjs", interpreters.WASM.port]
+        return [*program, json.dumps(steps), *copies]
 
     @staticmethod
     def environment(folder):

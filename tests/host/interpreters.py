@@ -1,7 +1,7 @@
-"""Run the tests of same/ on MicroPython too: the unix port (64-bit) and the WebAssembly port (32-bit).
+"""Run the tests of same/ on MicroPython too: the unix port (64-bit), and the WebAssembly port, new and old.
 
 Rule: one process per file and interpreter runs the file's functions; each function is a test of its own here,
-test_x[micropython] and test_x[micropython-32bit], beside CPython's plain test_x.
+test_x[micropython], test_x[micropython-32bit] and so on, beside CPython's plain test_x.
 
 A file may say, at module level, with literal values:
     CPYTHON_ONLY = ("test_a",)     MICROPYTHON_ONLY = ("test_b",)     LONG = ("test_c",)  # only with --long
@@ -39,30 +39,37 @@ class Unix:
 
 
 class Wasm:
-    name = "micropython-32bit"
+    """The port for browsers; `package`: of npm."""
 
-    @staticmethod
-    def unavailable():
+    def __init__(self, name, package):
+        self.name = name
+        self.port = env.NODE / "node_modules" / package / "micropython.mjs"
+
+    def unavailable(self):
         if not shutil.which("node"):
             return "32-bit MicroPython: node is not installed"
-        package = HERE / "node/node_modules/@micropython/micropython-webassembly-pyscript"
-        return None if package.is_dir() else "32-bit MicroPython: its npm package is not installed"
+        return None if self.port.is_file() else "32-bit MicroPython: its npm package is not installed"
 
-    @staticmethod
-    def command(folders, heapsize, package=mp.ROOT):
+    def program(self, heapsize):
+        """The words that a command begins with; see mp32.mjs."""
+        return ["node", "--no-liftoff", env.NODE / "mp32.mjs", "-p", self.port, "-X", f"heapsize={heapsize}"]
+
+    def command(self, folders, heapsize, package=mp.ROOT):
         packages = {"umqtt_full": package / "umqtt_full", "ports": mp.ROOT / "ports", "board": HERE / "board"}
         copies = [word for name, source in packages.items() for word in ("-d", f"{source}={name}")]
         for source in (MODULES, *folders):
             copies += ["-d", f"{source}=."]
-        program = HERE / "node/mp32.mjs"
-        return ["node", "--no-liftoff", program, "-X", f"heapsize={heapsize}", *copies, folders[0] / "run.py"]
+        return [*self.program(heapsize), *copies, folders[0] / "run.py"]
 
     @staticmethod
     def environment(folders, package=mp.ROOT):
         return clean_env()
 
 
-INTERPRETERS = (Unix, Wasm)
+UNIX = Unix()
+WASM = Wasm("micropython-32bit", "@micropython/micropython-webassembly-pyscript")
+OLDEST = Wasm("micropython-1.26-32bit", "micropython-1.26")  # that the README says will do
+INTERPRETERS = (UNIX, WASM, OLDEST)
 
 
 class SameFile(pytest.File):

@@ -60,7 +60,7 @@ def test_each_file_says_for_what_it_is(built, architecture, readable):
         assert sub_version == (3 if native else 0), name
 
 
-@pytest.mark.skipif(bool(interpreters.Unix.unavailable()), reason=str(interpreters.Unix.unavailable()))
+@pytest.mark.skipif(bool(interpreters.UNIX.unavailable()), reason=str(interpreters.UNIX.unavailable()))
 @pytest.mark.parametrize("readable", (False, True))
 @pytest.mark.parametrize("architecture", (mpy.BYTECODE, "x64"))
 def test_what_is_for_this_machine_loads_here_and_does_the_same(built, architecture, readable):
@@ -68,7 +68,7 @@ def test_what_is_for_this_machine_loads_here_and_does_the_same(built, architectu
     assert run(built(architecture, readable), imports + MASK) == (0, MASKED)
 
 
-@pytest.mark.skipif(bool(interpreters.Unix.unavailable()), reason=str(interpreters.Unix.unavailable()))
+@pytest.mark.skipif(bool(interpreters.UNIX.unavailable()), reason=str(interpreters.UNIX.unavailable()))
 def test_what_is_for_another_machine_is_refused(built):
     code, said = run(built("armv6m"), MASK)
     assert code == 1 and "incompatible .mpy arch" in said

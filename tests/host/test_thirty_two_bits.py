@@ -18,7 +18,6 @@ from large import MIB, TAIL, arrived, cut_twice, payload, sha_of
 from process import Process, clean_env
 from proxy import DOWN, UP, Proxy
 
-NODE = interpreters.HERE / "node"
 WHOLE, CUT, PART = 8 * MIB + TAIL, 2 * MIB + TAIL, MIB + TAIL
 REASON = 512  # bytes: what the first cuts leave behind, such as the last error; no more, however many there are
 # What goes before, what to import, and the server
@@ -56,11 +55,12 @@ class Board(large.Board):
     """One of scripts/ in a 32-bit MicroPython process; `over`: a name in OVER."""
 
     def __init__(self, script, over, port, *arguments, heapsize="64k"):
-        why = interpreters.Wasm.unavailable() or (None if env.find_mpy_cross() else "mpy-cross: not found")
+        why = interpreters.WASM.unavailable() or (None if env.find_mpy_cross() else "mpy-cross: not found")
         if why:
             pytest.skip(why)
         self.folder = Path(tempfile.mkdtemp(prefix="umqtt-32-"))
-        for source in (*(near.SCRIPTS / f"{name}.py" for name in (script, "large_notes")), NODE / "tcp/socket.py"):
+        scripts = [near.SCRIPTS / f"{name}.py" for name in (script, "large_notes")]
+        for source in (*scripts, env.NODE / "tcp/socket.py"):
             mp.compile_script(source, self.folder)
         before, more, server = OVER[over]
         modules = ["umqtt_full.net", "umqtt_full", *(f"umqtt_full.{name}" for name in more), script]
@@ -69,8 +69,7 @@ class Board(large.Board):
                                  arguments=", ".join(map(repr, arguments)))
         main.write_text(mp.translated(program))
         copies = ("-d", f"{mp.compact_folder()}/umqtt_full=umqtt_full", "-d", f"{self.folder}=.")
-        command = ("node", "--no-liftoff", NODE / "mp32.mjs", "-X", f"heapsize={heapsize}")
-        Process.__init__(self, *command, *copies, main, env=clean_env())
+        Process.__init__(self, *interpreters.WASM.program(heapsize), *copies, main, env=clean_env())
 
     def fitted(self):
         return self.told("grown") == [0] and self.finish() == 0

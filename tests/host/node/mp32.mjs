@@ -1,20 +1,22 @@
 // Run a script under 32-bit MicroPython (the WebAssembly port), whose objects are as large as on an ESP32 or a Pico.
 // Rule: a file system of copies; the exit code is the script's. Garbage is collected, and TCP moves, only where no Python
 // runs: a script that has work of that kind leaves a function turn(), called again and again while it returns True.
-// node --no-liftoff mp32.mjs [-X heapsize=64k] [-d folder=name]... script.py [args]: name "." copies what is in the folder
+// node --no-liftoff mp32.mjs -p micropython.mjs [-X heapsize=64k] [-d folder=name]... script.py [args]: name "." copies
+// what is in the folder
 import fs from 'node:fs';
 import path from 'node:path';
-import { loadMicroPython } from '@micropython/micropython-webassembly-pyscript';
+import { pathToFileURL } from 'node:url';
 import { Network } from './net.mjs';
 
 const UNITS = { '': 1, k: 1024, m: 1024 * 1024 };
 
 function options(args) {
-  const found = { heapsize: 512 * 1024, folders: [] };
+  const found = { port: null, heapsize: 512 * 1024, folders: [] };
   while (args[0]?.startsWith('-')) {
     const [flag, value] = args.splice(0, 2);
     const heap = /^heapsize=(\d+)([km]?)$/i.exec(value);
     if (flag === '-X' && heap) found.heapsize = heap[1] * UNITS[heap[2].toLowerCase()];
+    else if (flag === '-p') found.port = value;
     else if (flag === '-d') found.folders.push(value.split('='));
     else throw new Error(`unknown option ${flag} ${value}`);
   }
@@ -46,6 +48,7 @@ async function run(mp, { script, args }) {
 }
 
 const chosen = options(process.argv.slice(2));
+const { loadMicroPython } = await import(pathToFileURL(chosen.port));
 const mp = await loadMicroPython({
   heapsize: chosen.heapsize,
   linebuffer: false,

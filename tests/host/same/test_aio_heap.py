@@ -18,6 +18,7 @@ MICROPYTHON_ONLY = (
 
 RUNS = 50
 LARGE = sys.maxsize > 1 << 32  # 64 bits
+MORE = 160 if sys.implementation.version[:2] < (1, 27) else 0  # bytes, of the scheduler of MicroPython before 1.27
 
 
 class Broker(Stream):
@@ -69,6 +70,7 @@ async def cost(once, *args):
 
 def check(name, measured, budget):
     print(name, measured, "bytes")
+    budget += MORE
     assert measured <= budget, "%s: %d bytes, at most %d" % (name, measured, budget)
 
 

@@ -398,7 +398,7 @@ def test_packet_ids_go_on_from_pid_and_wrap():
     client, stream = connected()
     client.pid = 65534
     for high, low in ((255, 255), (0, 1)):
-        stream.feed(b"\x40\x02%c%c" % (high, low))
+        stream.feed(bytes((0x40, 2, high, low)))
         client.publish("t", b"", qos=1)
     assert client.pid == 1
 
