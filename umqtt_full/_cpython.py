@@ -2,6 +2,7 @@
 #
 # It adds a `micropython` module where there is none and the ticks functions to `time`; nothing that
 # CPython has is changed. In return no other file of the package, and no byte on a board, knows of CPython.
+import errno
 import select as _select
 import socket as _socket
 import ssl as _ssl
@@ -27,6 +28,13 @@ if not hasattr(time, "ticks_ms"):
 
 class Socket(_socket.socket):
     """A socket with MicroPython's stream methods: None where it would block, as bytes or a count else."""
+
+    def connect(self, address):
+        """Begin to connect. Raises EINPROGRESS also where the system has another number for that."""
+        try:
+            super().connect(address)
+        except BlockingIOError as e:
+            raise OSError(errno.EINPROGRESS, e.strerror)
 
     def readinto(self, buf, n):
         """Read up to `n` bytes into `buf`: the count, 0 at the end of the stream, None when it would block."""

@@ -14,7 +14,7 @@ from micropython import const
 from .errors import MQTTError, MQTTFull
 from .inflight import pull
 from .message import Message
-from .wire import check_topic, get_varint
+from .wire import check_topic
 from .writer import Writer
 
 _MALFORMED = const(0x81)
@@ -316,7 +316,9 @@ class Engine(Writer):
             self.want += 1
             if not self._fill(now):
                 return False
-        n = rx[1] if rx[1] < 128 else get_varint(rx, 1)
+        n = 0
+        for i in range(self.want - 1, 0, -1):
+            n = n << 7 | rx[i] & 127
         head = self.head = rx[0]
         if head >> 4 != 3:
             self.protocol.check(head, n)

@@ -1,5 +1,11 @@
 # What CONNECT may hold. Loaded while a client is made, and its will.
-from .wire import check_string, check_topic, to_bytes
+from .wire import check_topic, to_bytes, utf8_ok
+
+
+def check_string(data, what):
+    """Raise ValueError, which names `what` it is, unless `data` may stand in a packet as a string."""
+    if len(data) > 65535 or not utf8_ok(data, 0, len(data)):
+        raise ValueError(what + ": not UTF-8, or too long")
 
 
 def fill(connect, client_id, user, password):
@@ -20,7 +26,7 @@ def fill(connect, client_id, user, password):
     check_string(connect.fields[0], "client_id")
     check_string(connect.fields[3] or b"", "user")
     connect.flags = (2 if clean else 0) | (0 if user is None else 128) | (0 if password is None else 64)
-    _fit(connect)
+    fit(connect)
 
 
 def will(connect, topic, payload, qos, retain):
@@ -32,14 +38,21 @@ def will(connect, topic, payload, qos, retain):
     fields = connect.fields
     connect.fields = [fields[0], topic, to_bytes(payload), fields[3], fields[4]]
     try:
-        _fit(connect)
+        fit(connect)
     except ValueError:
         connect.fields = fields
         raise
     connect.flags = connect.flags & 0xC2 | 4 | qos << 3 | (32 if retain else 0)
 
 
-def _fit(connect):
-    n = connect.size() + 5
-    if n > connect.room:
-        raise ValueError("rx: CONNECT takes %d bytes" % n)
+def fit(connect):
+    """Measure what its fields are now: `length`. Raises ValueError."""
+    n = 12 if connect.level == 3 else 10
+    for field in connect.fields:
+        if field is not None:
+            n += 2 + len(field)
+            if len(field) > 65535:
+                raise ValueError("CONNECT: a field of more than 65535 bytes")
+    if n + 5 > connect.room:
+        raise ValueError("rx: CONNECT takes %d bytes" % (n + 5))
+    connect.length = n

@@ -3,7 +3,7 @@ from micropython import const
 
 from .errors import MQTTFull
 from .router import Subscription
-from .wire import check_string, to_bytes
+from .wire import once, to_bytes
 
 # As in router.py
 _WANTED = const(1)
@@ -12,7 +12,7 @@ _UNWANTED = const(4)
 
 def check(name):
     """Raise ValueError unless `name` (bytes) is a topic filter. [MQTT-4.7.1-2] [MQTT-4.7.1-3]"""
-    check_string(name, "filter")
+    once("fields").check_string(name, "filter")
     wrong = not name or b"#" in name[:-1]
     for level in name.split(b"/"):
         wrong = wrong or len(level) > 1 and (b"+" in level or b"#" in level)

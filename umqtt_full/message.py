@@ -51,21 +51,17 @@ class Message:
 
     def payload_int(self, default=None):  # no alloc
         """The payload as a decimal integer such as b"-12"; `default` where it is none."""
-        rx = self._rx
-        i = self._start
-        negative = i < self._end and rx[i] == 45
-        if i < self._end and (negative or rx[i] == 43):
-            i += 1
-        if i == self._end:
-            return default
-        value = 0
-        while i < self._end:
-            digit = rx[i] - 48
-            if not 0 <= digit <= 9:
+        value = None
+        sign = 1
+        for i in range(self._start, self._end):
+            c = self._rx[i]
+            if 48 <= c <= 57:
+                value = (value or 0) * 10 + c - 48
+            elif i == self._start and (c == 43 or c == 45):
+                sign = 44 - c
+            else:
                 return default
-            value = value * 10 + digit
-            i += 1
-        return -value if negative else value
+        return default if value is None else sign * value
 
     def later(self):  # no alloc
         """Not now: poll() calls the handlers again with the same message, and nothing is read until then."""

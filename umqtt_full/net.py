@@ -50,7 +50,7 @@ class TCP:
                 pass  # a port without it
             stream.connect(info[-1])
         except OSError as e:
-            if e.errno != errno.EINPROGRESS and e.errno != getattr(errno, "EWOULDBLOCK", errno.EAGAIN):
+            if e.errno != errno.EINPROGRESS and e.errno != errno.EAGAIN:
                 stream.close()
                 raise
         return stream

@@ -13,7 +13,7 @@ from binascii import crc32
 from micropython import const
 
 from .inflight import pull
-from .wire import put_u16
+from .wire import once, put_u16
 
 _PUBLISH = const(80)  # publish() accepted this packet
 _RELEASE = const(82)  # its PUBREC came
@@ -235,6 +235,7 @@ class Store:
             self.subscribed = int.from_bytes(data[1:5], "big")
             if own_id:
                 engine.connect.fields[0] = bytes(data[5:])
+                once("fields").fit(engine.connect)
 
     def _packet(self, slot):
         box = self._engine.outbox

@@ -1,8 +1,6 @@
 # Telling of each packet that goes out or comes in. Loaded when it is asked for.
 from micropython import const
 
-from .wire import get_varint
-
 # As in writer.py
 _REQUEST = const(1)
 _CONTROL = const(2)
@@ -24,7 +22,18 @@ def trace(engine, function):
         else:  # `at`: the slot
             buf = engine.outbox.buf
             at *= engine.outbox.size
-        function(True, buf[at], get_varint(buf, at + 1))
+        function(True, buf[at], _varint(buf, at + 1))
 
     engine.trace = function
     engine.wrote = function and wrote
+
+
+def _varint(buf, off):  # no alloc
+    """The length that stands at `off` in 7-bit groups, four at the most."""
+    value = shift = 0
+    while True:
+        value |= (buf[off] & 127) << shift
+        if buf[off] < 128:
+            return value
+        shift += 7
+        off += 1

@@ -12,17 +12,6 @@ def put_varint(buf, off, value):  # no alloc
     return off + 1
 
 
-def get_varint(buf, off):  # no alloc
-    """The length that stands at `off` in 7-bit groups, four at the most."""
-    value = shift = 0
-    while True:
-        value |= (buf[off] & 127) << shift
-        if buf[off] < 128:
-            return value
-        shift += 7
-        off += 1
-
-
 def put_u16(buf, off, value):  # no alloc
     """Write `value` (0 to 65,535) at `off`, high byte first; return the offset behind it."""
     buf[off] = value >> 8
@@ -90,12 +79,6 @@ def once(name):
             package = modules["umqtt_full"]
             if hasattr(package, name):
                 delattr(package, name)
-
-
-def check_string(data, what):  # no alloc
-    """Raise ValueError, which names `what` it is, unless `data` may stand in a packet as a string."""
-    if len(data) > 65535 or not utf8_ok(data, 0, len(data)):
-        raise ValueError(what + ": not UTF-8, or too long")
 
 
 def check_topic(topic):  # no alloc

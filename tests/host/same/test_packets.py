@@ -31,9 +31,9 @@ def encode_connect(row):
     if "will" in row:
         will = row["will"]
         fields.will(connect, will["topic"], will["payload"], will["qos"], will["retain"])
-    buf = bytearray(connect.size() + 5)
+    buf = bytearray(connect.length + 5)
     n = connect.encode(buf)
-    assert connect.size() + 2 <= n <= len(buf) == connect.size() + 5
+    assert connect.length + 2 <= n <= len(buf)
     return bytes(buf[:n])
 
 
