@@ -62,7 +62,6 @@ class Engine(Writer):
         self.qos2_ids = qos2_ids
         self.store = None  # told of all that must outlive us
         self.sink = None  # takes payloads piece by piece, see sink.py
-        self.trace = None  # called with (False, first byte, length) for each packet that came
         self.halt = False  # set in a handler: poll returns behind this packet
         self._topic = None  # the last that was checked
         self.open(None, 0)
@@ -267,8 +266,6 @@ class Engine(Writer):
                 return False
         if self.left and not self._drain(now):
             return False
-        if self.trace and not (publish and self.message.again):
-            self.trace(False, head, self.length)
         n = self._head_n + self.length
         if publish:
             self._publish(head)

@@ -163,7 +163,7 @@ class MQTTClient:
             c = self._client = Client(
                 None, "", rx=max(n, self.RX), slots=self.SLOTS, slot_size=self.SLOT_SIZE, filters=_EVER
             )
-            c._engine.trace = self._seen
+            c._engine._packet = self._packet  # before the engine's own
             self._in = _Payloads(c)
         c._engine.connect = connect
         if c._engine.rx_size < n:
@@ -350,7 +350,9 @@ class MQTTClient:
         c._flush()
         self._until(lambda: not engine.control_n)
 
-    def _seen(self, sent, head, n):
+    def _packet(self, head):
         if head == 0xD0 and self._ping:
             self._ping = 2
             self._client._event = True
+        engine = self._client._engine
+        type(engine)._packet(engine, head)

@@ -1,4 +1,6 @@
 # Telling of each packet that goes out or comes in. Loaded when it is asked for.
+#
+# It stands in front of the engine's own functions, so that an engine that is not traced pays nothing.
 from micropython import const
 
 # As in writer.py
@@ -8,24 +10,50 @@ _CONTROL = const(2)
 
 def trace(engine, function):
     """Have function(sent, first byte, length) called for each packet; None ends that."""
+    own = type(engine)
 
-    def wrote(what, at):
-        buf = engine._buf
-        if what == _CONTROL:  # acks and the like, of two or four bytes each
-            end = engine._off
-            while at < end:
-                function(True, buf[at], buf[at + 1])
-                at += 2 + buf[at + 1]
-            return
-        if what == _REQUEST:
-            at = 0
-        else:  # `at`: the slot
-            buf = engine.outbox.buf
-            at *= engine.outbox.size
-        function(True, buf[at], _varint(buf, at + 1))
+    def packet(head):
+        function(False, head, engine.length)
+        own._packet(engine, head)
 
-    engine.trace = function
-    engine.wrote = function and wrote
+    def publish(head):
+        if not engine.message.again:  # else it was told of when it came
+            function(False, head, engine.length)
+        own._publish(engine, head)
+
+    def written(now):
+        what = engine.busy
+        at = engine._from if what == _CONTROL or what == _REQUEST else engine.outbox.queued[0]
+        own._written(engine, now)
+        if not engine.busy and engine.stream:  # else a stream goes on, or closed the link
+            _tell(function, engine, what, at)
+
+    if function:
+        engine._packet = packet
+        engine._publish = publish
+        engine._written = written
+        return
+    try:
+        del engine._packet, engine._publish, engine._written
+    except AttributeError:
+        pass  # it was not traced
+
+
+def _tell(function, engine, what, at):
+    """What was written: acks and the like, a request, or the PUBLISH of the slot `at`."""
+    buf = engine._buf
+    if what == _CONTROL:  # of two or four bytes each
+        end = engine._off
+        while at < end:
+            function(True, buf[at], buf[at + 1])
+            at += 2 + buf[at + 1]
+        return
+    if what == _REQUEST:
+        at = 0
+    else:
+        buf = engine.outbox.buf
+        at *= engine.outbox.size
+    function(True, buf[at], _varint(buf, at + 1))
 
 
 def _varint(buf, off):  # no alloc

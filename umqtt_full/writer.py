@@ -28,7 +28,6 @@ class Writer:
         self.outbox = Outbox(slots, slot_size)
         self._control = bytearray(_ACKS + 4)  # PINGREQ and DISCONNECT always have room
         self.source = None  # of the payload of the slot `streamed`, see stream.py
-        self.wrote = None  # see trace.py
         self.counts = [0] * 8  # see counters.py
 
     def _begin(self, stream, now):
@@ -116,11 +115,9 @@ class Writer:
 
     def _written(self, now):  # no alloc
         what = self.busy
-        at = self._from
         box = self.outbox
         if what == _SLOT:
-            at = box.queued[0]
-            if at == box.streamed:
+            if box.queued[0] == box.streamed:
                 self._left = self.source.fill()
                 if not self.busy:
                     return  # the source closed the link
@@ -142,5 +139,3 @@ class Writer:
                 self.ended = self.ending
         self.busy = _NOTHING
         self._out_ms = now
-        if self.wrote:
-            self.wrote(what, at)

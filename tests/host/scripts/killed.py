@@ -17,7 +17,7 @@ class Book:
         self.accepted, self.taken, self.done = [], {}, {}
         self.links = self.probes = 0
         client.on_publish = self._done
-        client._engine.trace = self._trace
+        client.trace(self._trace)
 
     def stage(self):
         return self.links + self.probes
