@@ -2,8 +2,9 @@
 
     python3 tools/bench.py [--quick] [--part NAME]... [--json FILE] [--write]
 
-Rule: MicroPython's unix port, .mpy of -O3, a heap of 256 KiB, mosquitto on loopback. What depends on the machine
-is a ratio to the limit, measured in turn with it, the median of several rounds. The parts:
+Rule: MicroPython's unix port, .mpy of -O3 (umqtt_full: the compact build, as boards get it), a heap of 256 KiB,
+mosquitto on loopback. What depends on the machine is a ratio to the limit, measured in turn with it, the median of
+several rounds. The parts:
 
 instructions: what valgrind's callgrind counts in a run of 176 messages less one of 16, divided by 160, so that
     the start of the process and the connection cancel. 64 bytes, a topic of 11, one message under way. Garbage

@@ -127,8 +127,7 @@ class Runs:
         if client in HOST_CLIENTS:
             return self._has_host_client(client)
         if client == "full":
-            target.mkdir()
-            mp.compile_package(env.ROOT / "umqtt_full", target / "umqtt_full")
+            shutil.copytree(mp.compact_folder(), target)
         elif client != "raw":
             source = peers.get(PEERS[client], self.missing)
             if not source:
