@@ -59,7 +59,7 @@ def pytest_runtest_call(item):
     limit = marker.args[0] if marker else LIMIT
 
     def ring(*_):
-        raise TimeoutError(f"the test took more than {limit} s")
+        pytest.fail(f"the test took more than {limit} s")  # no Exception: a test that tries again lets it pass
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.alarm(limit)

@@ -56,7 +56,7 @@ def store_in_memory():
 
 def flows(s):
     """Publish and receive until the far end says that it is the end; each probe of its is answered."""
-    c = s.client(clean=False, slots=8, slot_size=64, store=store_in_memory() if s.store else None)
+    c = s.client(clean=False, slots=8, slot_size=64, qos2_ids=200, store=store_in_memory() if s.store else None)
     c.retry_max_ms = 40
     c.connect_ms = 2000
     book = Book(c)
