@@ -174,8 +174,8 @@ def test_under_all_a_skip_is_a_failure(inner):
 
 
 def test_a_test_that_hangs_fails_and_the_run_goes_on(inner):
-    tries = "    while True:\n        try:\n            time.sleep(40)\n        except Exception:\n            pass\n"
-    text = f"import pytest, time\n@pytest.mark.limit(1)\ndef test_hangs():\n{tries}"
+    tries = "    while True:\n        with contextlib.suppress(Exception):\n            time.sleep(40)\n"
+    text = f"import contextlib, pytest, time\n@pytest.mark.limit(1)\ndef test_hangs():\n{tries}"
     _, output = inner(text + "def test_next():\n    pass\n", path="test_inner.py")
     assert verdicts(output) == {"test_hangs": "FAILED", "test_next": "PASSED"}
     assert "took more than 1 s" in output
