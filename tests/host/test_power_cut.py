@@ -24,7 +24,7 @@ def run(*words, **options):
     """Run the script; return the numbers that it tells."""
     words += tuple(f"{key}={value}" for key, value in options.items())
     with mp.MicroPython(near.SCRIPTS / "power_cut.py", *words, heapsize="4m") as board:
-        assert board.finish() == 0 and board.lines[-1] == "ok", board.output
+        assert board.finish(230) == 0 and board.lines[-1] == "ok", board.output
         return {line.split()[0]: float(line.split()[1]) for line in board.lines[:-1]}, board.output
 
 
