@@ -60,7 +60,6 @@ class Engine(Writer):
         self.message = Message(self.rx)
         self.ids = deque((), qos2_ids)  # of inbound QoS 2 messages that were delivered, PUBREL awaited
         self.qos2_ids = qos2_ids
-        self.store = None  # told of all that must outlive us
         self.sink = None  # takes payloads piece by piece, see sink.py
         self.halt = False  # set in a handler: poll returns behind this packet
         self._topic = None  # the last that was checked
@@ -81,8 +80,8 @@ class Engine(Writer):
         self.message.again = False
         self.sunk = None  # did the sink take the PUBLISH? None: it was not asked yet
         self.held = False  # a message waits for its handler: nothing is read, and no answer is missing
-        self._request_id = self._request_head = self._request_codes = 0
-        self._deferring = False
+        self._request_id = self._request_codes = 0
+        self._deferring = self._more = False
         self._pinging = False  # PINGREQ was asked for and PINGRESP has not come
         self._in_ms = now
         self._watched = now
@@ -97,8 +96,8 @@ class Engine(Writer):
         else:
             while self.ids:
                 self.ids.pop()
-            if self.store:
-                self.store.rewrite()
+            if self.outbox.store:
+                self.outbox.store.rewrite()
         self.connected = True
         self.halt = True  # the owner comes first
         self._owner.got_session(present)
@@ -240,8 +239,7 @@ class Engine(Writer):
         The packet is written from rx, and nothing is read before it is out.
         """
         self._request_id = self.outbox.next_id(0)
-        self._request_head = 0xB0 if unsubscribe else 0x90
-        self._request_codes = len(subscriptions)
+        self._request_codes = 0 if unsubscribe else len(subscriptions)
         self.request_n = self.protocol.subscribe(self.rx, subscriptions, self._request_id, unsubscribe)
 
     # -- reading
@@ -376,8 +374,8 @@ class Engine(Writer):
         if kind == 6:
             if packet_id in self.ids:
                 pull(self.ids, packet_id)
-                if self.store:
-                    self.store.forgotten(packet_id)
+                if self.outbox.store:
+                    self.outbox.store.forgotten(packet_id)
             self.ack(0x70, packet_id)  # also for an id that is not known
         elif kind == 9 or kind == 11:
             self._answer(head, packet_id, self.length)
@@ -401,11 +399,10 @@ class Engine(Writer):
                 raise MQTTError(_PROTOCOL_ERROR)
             self.counts[_STRAY] += 1
             return
-        if head != self._request_head:
+        codes = n - 2 if head == 0x90 else 0  # UNSUBACK has none, SUBACK one at least
+        if codes != self._request_codes:
             raise MQTTError(_PROTOCOL_ERROR)
-        if head == 0x90:
-            if n - 2 != self._request_codes:
-                raise MQTTError(_PROTOCOL_ERROR)
+        if codes:
             self.protocol.check_codes(self.rx, n)
         self._request_id = 0
         self._owner.got_answer(self.rx)
@@ -436,7 +433,7 @@ class Engine(Writer):
                 self.counts[_RECEIVED] += 1
             if msg.qos == 2:
                 self.ids.append(msg.packet_id)
-                if self.store:
-                    self.store.delivered(msg.packet_id)
+                if self.outbox.store:
+                    self.outbox.store.delivered(msg.packet_id)
         if msg.qos:  # [MQTT-4.5.0-2]: whatever became of it
             self.ack(0x30 + (msg.qos << 4), msg.packet_id)

@@ -79,7 +79,7 @@ class Store:
                     self._fail(ValueError("store: corrupt, or of another version: set aside"))
         except (OSError, MemoryError) as e:
             self._fail(e)
-        engine.store = engine.outbox.store = self
+        engine.outbox.store = self
         if not self._good:
             self._rewrite()
 

@@ -2,6 +2,7 @@
 import io
 
 from fake import CONNACK, CONNACK_PRESENT, Stream, connected_client, error, publish_packet
+from keeper import Keeper, settle
 
 from umqtt_full import MQTTClient, MQTTError, MQTTFull
 
@@ -538,3 +539,20 @@ def test_mqtt_3_1_speaks_as_it_did():
     assert stream.sent() == b"\x10\x10\x00\x06MQIsdp\x03\x00\x00\x3c\x00\x02me"
     client.publish("t", b"", 1)
     assert reconnect(client, CONNACK) == b"\x3a\x05\x00\x01t\x00\x01"  # taken for kept: with DUP
+
+
+def test_no_object_gets_an_attribute_after_the_constructor():
+    """One more may double the table of them: a large piece of heap, when it is wanted least."""
+    keeper = Keeper()
+    client = MQTTClient(keeper.open, client_id="me", clean=False, keepalive=0)
+    engine = client._engine
+    parts = client, client._router, engine, engine.connect, engine.message, engine.outbox
+    made = [sorted(part.__dict__) for part in parts]
+    client.on("in", lambda msg: None, 2)
+    for qos in (1, 2):
+        client.publish("out", b"%d" % qos, qos)
+        keeper.send(b"in", qos)
+        settle(client, keeper)
+        client.close()
+    assert len(keeper.got) == 2 and not keeper.ids and keeper.done()
+    assert [sorted(part.__dict__) for part in parts] == made

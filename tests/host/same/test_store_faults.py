@@ -26,12 +26,12 @@ def sample():
         box.ack(4, 1)
         box.ack(5, 3)
         engine.ids.append(7)
-        engine.store.delivered(7)
+        engine.outbox.store.delivered(7)
         engine.ids.append(9)
-        engine.store.delivered(9)
+        engine.outbox.store.delivered(9)
         engine.ids.popleft()
-        engine.store.forgotten(7)
-        engine.store.keep(1, 99)
+        engine.outbox.store.forgotten(7)
+        engine.outbox.store.keep(1, 99)
         log = disk.files["log"]
     ends = [4]
     while ends[-1] < len(log):
