@@ -7,6 +7,7 @@ from .errors import MQTTError
 
 _CONNECTED = const("connected")
 _LINGER_MS = const(1000)
+_WENT_OUT = const(2)  # DISCONNECT; see writer.py
 
 
 def step(client, now):
@@ -16,11 +17,11 @@ def step(client, now):
         if not engine.connected:
             if client._pending() and client.room() < engine.outbox.slots:
                 return False
-        elif engine.ended:
+        elif engine.ending == _WENT_OUT:
             if not _lingered(client, engine, now):
                 return False
         elif engine.idle():
-            engine.ending = True
+            engine.ending = 1
             engine.put(0xE0)
             return True
         else:

@@ -33,6 +33,8 @@ _DONE = const(1)
 _RELEASE = const(2)
 _WRONG = const(4)
 
+_WENT_OUT = const(2)  # `ending`, as in writer.py
+
 # In `counts`
 _BYTES_IN = const(0)
 _RECEIVED = const(3)
@@ -110,7 +112,7 @@ class Engine(Writer):
         Raises MQTTError or the stream's OSError when the link has to end; the owner then closes it.
         """
         self.halt = self._more = False
-        more = not self.ended
+        more = self.ending != _WENT_OUT
         budget = _BUDGET
         while budget and more:
             budget -= 1
@@ -143,7 +145,7 @@ class Engine(Writer):
 
     def wants_read(self):  # no alloc
         """Does poll read, when there is something to read?"""
-        return self.ended or not (self.held or self.blocks())
+        return self.ending == _WENT_OUT or not (self.held or self.blocks())
 
     def idle(self):  # no alloc
         """Is everything written and acknowledged?"""

@@ -4,8 +4,8 @@
 from micropython import const
 
 # As in writer.py
-_REQUEST = const(1)
 _CONTROL = const(2)
+_SLOT = const(3)
 
 
 def trace(engine, function):
@@ -23,10 +23,17 @@ def trace(engine, function):
 
     def written(now):
         what = engine.busy
-        at = engine._from if what == _CONTROL or what == _REQUEST else engine.outbox.queued[0]
+        buf = engine._buf
+        at = 0
+        if what == _SLOT:  # of a stream's message only its beginning lies in one
+            box = engine.outbox
+            buf = box.buf
+            at = box.queued[0] * box.size
+        elif what == _CONTROL:
+            at = engine._from
         own._written(engine, now)
         if not engine.busy and engine.stream:  # else a stream goes on, or closed the link
-            _tell(function, engine, what, at)
+            _tell(function, buf, at, engine._off if what == _CONTROL else at + 1)
 
     if function:
         engine._packet = packet
@@ -39,29 +46,16 @@ def trace(engine, function):
         pass  # it was not traced
 
 
-def _tell(function, engine, what, at):
-    """What was written: acks and the like, a request, or the PUBLISH of the slot `at`."""
-    buf = engine._buf
-    if what == _CONTROL:  # of two or four bytes each
-        end = engine._off
-        while at < end:
-            function(True, buf[at], buf[at + 1])
-            at += 2 + buf[at + 1]
-        return
-    if what == _REQUEST:
-        at = 0
-    else:
-        buf = engine.outbox.buf
-        at *= engine.outbox.size
-    function(True, buf[at], _varint(buf, at + 1))
-
-
-def _varint(buf, off):  # no alloc
-    """The length that stands at `off` in 7-bit groups, four at the most."""
-    value = shift = 0
-    while True:
-        value |= (buf[off] & 127) << shift
-        if buf[off] < 128:
-            return value
-        shift += 7
-        off += 1
+def _tell(function, buf, at, end):
+    """What was written: the packets that begin before `end`."""
+    while at < end:
+        head = buf[at]
+        n = shift = 0
+        at += 1
+        while buf[at] > 127:
+            n |= (buf[at] & 127) << shift
+            shift += 7
+            at += 1
+        n |= buf[at] << shift
+        at += 1 + n
+        function(True, head, n)

@@ -15,6 +15,8 @@ _REQUEST = const(1)  # CONNECT, SUBSCRIBE or UNSUBSCRIBE, from rx
 _CONTROL = const(2)  # acks, PINGREQ, DISCONNECT
 _SLOT = const(3)  # of the outbox
 
+_WENT_OUT = const(2)  # `ending`
+
 # In `counts`
 _BYTES_OUT = const(1)
 _SENT = const(2)
@@ -40,8 +42,7 @@ class Writer:
         self.request_n = 0  # set it: a packet of so many bytes lies in rx, which is the writer's until it is 0
         self.ping_n = 0  # not 0: PINGREQ waits, up to here
         self.connected = False  # may the outbox be written? From CONNACK on
-        self.ending = False  # DISCONNECT was put: nothing may follow it
-        self.ended = False  # and went out
+        self.ending = 0  # 1: DISCONNECT was put, nothing may follow it; 2: it went out
         self._out_ms = now  # the last packet was written
         self._moved_ms = now  # the last byte was
         self._ping_ms = now  # the last PINGREQ was
@@ -136,6 +137,7 @@ class Writer:
                 self._ping_ms = now
             if end == self.control_n:  # nothing was added meanwhile
                 self._from = self.control_n = 0
-                self.ended = self.ending
+                if self.ending:
+                    self.ending = _WENT_OUT
         self.busy = _NOTHING
         self._out_ms = now
