@@ -72,7 +72,8 @@ class MQTTClient(Link):
         if user is None and password is None:
             user, password = login, word
         super().__init__(servers)
-        once("fields").sizes(rx, slots, slot_size, qos2_ids, full)
+        if full not in ("refuse", "drop_qos0", "drop_oldest"):
+            raise ValueError("full: refuse, drop_qos0 or drop_oldest")
         own_id = client_id is None
         if own_id:
             client_id = once("ident").board_id()
@@ -330,15 +331,12 @@ class MQTTClient(Link):
 
     # -- from below
 
-    def tell(self, function, what, more=None):  # no alloc
+    def tell(self, function, what):  # no alloc
         """Call what the user set; keep what it raises for the end of poll()."""
         self._event = True
         if function:
             try:
-                if more is None:
-                    function(what)
-                else:
-                    function(what, more)
+                function(what)
             except Exception as e:
                 self._failed(e)
 
@@ -369,7 +367,11 @@ class MQTTClient(Link):
 
     def got_answer(self, buf):
         """SUBACK or UNSUBACK came."""
-        self._router.answer(buf, self)
+        self._event = True
+        try:
+            self._router.answer(buf, self.on_subscribe, self.on_unsubscribe)
+        except Exception as e:
+            self._failed(e)
         if self.state == _CONNECTED and self._router.settled():
             self._settled()
 
@@ -381,5 +383,8 @@ class MQTTClient(Link):
         if not self._offline:
             self._offline = True
             self.tell(self.on_offline, reason)
-        if self._pending() and not self._ending:
-            self.tell(self.on_reconnect, self.attempts + 1, delay_ms)
+        if self._pending() and not self._ending and self.on_reconnect:
+            try:
+                self.on_reconnect(self.attempts + 1, delay_ms)
+            except Exception as e:
+                self._failed(e)

@@ -53,6 +53,8 @@ class Engine(Writer):
     """
 
     def __init__(self, owner, protocol, connect, rx, slots, slot_size, qos2_ids):
+        if rx < 16 or qos2_ids < 1:
+            raise ValueError("rx: 16 bytes or more, qos2_ids: 1 or more")
         super().__init__(bytearray(rx + _CHUNK), slots, slot_size)  # a chunk may be copied to any place of rx
         self._owner = owner
         self.protocol = protocol

@@ -1,4 +1,4 @@
-# What CONNECT may hold, and a client be made of. Loaded while it is made, and its will.
+# What CONNECT may hold. Loaded while a client is made, and its will.
 from .wire import check_topic, to_bytes, utf8_ok
 
 
@@ -56,13 +56,3 @@ def fit(connect):
     if n + 5 > connect.room:
         raise ValueError("rx: CONNECT takes %d bytes" % (n + 5))
     connect.length = n
-
-
-def sizes(rx, slots, slot_size, qos2_ids, full):
-    """Raise ValueError for what a client can not be made of."""
-    if rx < 16 or qos2_ids < 1:
-        raise ValueError("rx: 16 bytes or more, qos2_ids: 1 or more")
-    if not 1 <= slots <= 254 or slot_size < 16:
-        raise ValueError("slots: 1 to 254, of 16 bytes or more")
-    if full not in ("refuse", "drop_qos0", "drop_oldest"):
-        raise ValueError("full: refuse, drop_qos0 or drop_oldest")

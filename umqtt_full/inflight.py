@@ -21,6 +21,8 @@ class Outbox:
     """`slots` (1 to 254) packets of up to `size` bytes each."""
 
     def __init__(self, slots, size):
+        if not 1 <= slots <= 254 or size < 16:
+            raise ValueError("slots: 1 to 254, of 16 bytes or more")
         self.size = size
         self.slots = slots
         self.buf = bytearray(slots * size)

@@ -97,8 +97,8 @@ class Router:
                 return
         self.dirty = False
 
-    def answer(self, buf, owner):
-        """The broker answered what was asked for last, and `owner` is told: its codes lie in `buf` from 2 on."""
+    def answer(self, buf, on_subscribe, on_unsubscribe):
+        """The broker answered what was asked for last: its codes lie in `buf` from 2 on."""
         asked = self._asked
         self._asked = None
         for i, sub in enumerate(asked):
@@ -108,10 +108,10 @@ class Router:
                 sub.state = _SETTLED
                 sub.granted = buf[2 + i]
         for sub in asked:
-            if sub.state == _UNASKED:
-                owner.tell(owner.on_unsubscribe, sub.filter.decode())
-            elif sub.state == _SETTLED:
-                owner.tell(owner.on_subscribe, sub.filter.decode(), sub.granted)
+            if sub.state == _UNASKED and on_unsubscribe:
+                on_unsubscribe(sub.filter.decode())
+            elif sub.state == _SETTLED and on_subscribe:
+                on_subscribe(sub.filter.decode(), sub.granted)
 
     def settled(self):
         """Was all that is wanted asked for and answered?"""
