@@ -252,7 +252,7 @@ class Engine(Writer):
         """Read one packet and act on it: False when it would block, or must not go on."""
         if self.blocks():
             self.flush(now)
-            if self.blocks():
+            if not self.stream or self.blocks():  # what is asked or told as it is written may close the link
                 return False
         self.held = False
         if not self.head and not (self._fill(now) and self._header(now)):

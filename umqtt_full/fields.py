@@ -2,12 +2,6 @@
 from .wire import check_topic, to_bytes, utf8_ok
 
 
-def check_string(data, what):
-    """Raise ValueError, which names `what` it is, unless `data` may stand in a packet as a string."""
-    if len(data) > 65535 or not utf8_ok(data, 0, len(data)):
-        raise ValueError(what + ": not UTF-8, or too long")
-
-
 def fill(connect, client_id, user, password):
     """Check the arguments of Connect and fill its `fields` and `flags`. Raises ValueError."""
     clean = connect.clean
@@ -23,10 +17,11 @@ def fill(connect, client_id, user, password):
         raise ValueError("an empty client_id needs clean=True")
     if connect.level == 3 and not 1 <= n <= 23:
         raise ValueError("client_id: 1 to 23 bytes in MQTT 3.1")
-    check_string(connect.fields[0], "client_id")
-    check_string(connect.fields[3] or b"", "user")
+    for field, what in (connect.fields[0], "client_id"), (connect.fields[3] or b"", "user"):
+        if len(field) > 65535 or not utf8_ok(field, 0, len(field)):
+            raise ValueError(what + ": not UTF-8, or too long")
     connect.flags = (2 if clean else 0) | (0 if user is None else 128) | (0 if password is None else 64)
-    fit(connect)
+    _fit(connect)
 
 
 def will(connect, topic, payload, qos, retain):
@@ -38,14 +33,14 @@ def will(connect, topic, payload, qos, retain):
     fields = connect.fields
     connect.fields = [fields[0], topic, to_bytes(payload), fields[3], fields[4]]
     try:
-        fit(connect)
+        _fit(connect)
     except ValueError:
         connect.fields = fields
         raise
     connect.flags = connect.flags & 0xC2 | 4 | qos << 3 | (32 if retain else 0)
 
 
-def fit(connect):
+def _fit(connect):
     """Measure what its fields are now: `length`. Raises ValueError."""
     n = 12 if connect.level == 3 else 10
     for field in connect.fields:

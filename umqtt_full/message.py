@@ -56,7 +56,7 @@ class Message:
         for i in range(self._start, self._end):
             c = self._rx[i]
             if 48 <= c <= 57:
-                value = (value or 0) * 10 + c - 48
+                value = (value or 0) * 10 + (c - 48)
             elif i == self._start and (c == 43 or c == 45):
                 sign = 44 - c
             else:

@@ -17,4 +17,5 @@ def name(code):
 
 def text(e):
     """What str() says of an MQTTError."""
-    return "%s (0x%02x)%s" % (e.name, e.code, " in packet 0x%02x" % e.packet if e.packet else "")
+    words = e.__dict__.get("name") or name(e.code)
+    return "%s (0x%02x)%s" % (words, e.code, " in packet 0x%02x" % e.packet if e.packet else "")

@@ -13,7 +13,7 @@ from binascii import crc32
 from micropython import const
 
 from .inflight import pull
-from .wire import once, put_u16
+from .wire import put_u16
 
 _PUBLISH = const(80)  # publish() accepted this packet
 _RELEASE = const(82)  # its PUBREC came
@@ -234,8 +234,9 @@ class Store:
             self.server = data[0]
             self.subscribed = int.from_bytes(data[1:5], "big")
             if own_id:
-                engine.connect.fields[0] = bytes(data[5:])
-                once("fields").fit(engine.connect)
+                connect = engine.connect
+                connect.length += len(data) - 5 - len(connect.fields[0])
+                connect.fields[0] = bytes(data[5:])
 
     def _packet(self, slot):
         box = self._engine.outbox

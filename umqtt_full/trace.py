@@ -40,10 +40,8 @@ def trace(engine, function):
         engine._publish = publish
         engine._written = written
         return
-    try:
-        del engine._packet, engine._publish, engine._written
-    except AttributeError:
-        pass  # it was not traced
+    engine._packet = engine._publish = engine._written = None  # MicroPython's del leaves what is there in place
+    del engine._packet, engine._publish, engine._written
 
 
 def _tell(function, buf, at, end):

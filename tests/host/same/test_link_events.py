@@ -1,11 +1,15 @@
 # What a client tells of its links, and what it counts: each event once, in order, with the truth in it.
 # Rule: time passes in sleeps only; each byte that either side wrote is known, so counters are compared exactly.
+import gc
 import random
+import sys
 
 from clock import HOUR, REFUSED, Clock, Server, client_of, cut, names, until_up
 from fake import CONNACK, CONNACK_PRESENT, PINGREQ, PINGRESP, Stream, connected_client, error, publish_packet
 
 from umqtt_full import MQTTClient
+
+MICROPYTHON_ONLY = ("test_what_is_not_traced_any_more_holds_nothing_of_it",)
 
 
 def polls(c, count=5):
@@ -306,6 +310,43 @@ def test_what_is_too_large_and_pings_and_disconnect_are_traced():
         polls(c)
         c.disconnect(1000)
         assert seen[2:] == [(False, 0x30, 300), (True, 0xC0, 0), (False, 0xD0, 0), (True, 0xE0, 0)]
+
+
+def test_a_trace_function_may_close_the_link():
+    c, stream = connected_client()
+    c.trace(lambda sent, head, n: sent and head == 0x82 and c.close())
+    stream.most_out = 0
+    c.subscribe("a")
+    c.poll()
+    stream.most_out = 4096
+    c.poll()
+    assert c.state == "offline"
+
+
+def test_what_is_not_traced_any_more_holds_nothing_of_it():
+    c, _ = connected_client()
+
+    def begin():
+        log = bytearray(20000)
+
+        def note(sent, head, n):
+            log[0] = head
+
+        c.trace(note)
+
+    def deep(n):  # where the stack still knew of it
+        return n and deep(n - 1)
+
+    c.trace(len)
+    c.trace(None)
+    gc.collect()
+    before = gc.mem_alloc()
+    begin()
+    c.trace(None)
+    deep(30)
+    gc.collect()
+    held = gc.mem_alloc() - before
+    assert held < 1000 or sys.platform == "webassembly"  # it collects only when the script is over
 
 
 # -- counters

@@ -23,6 +23,7 @@ MICROPYTHON_ONLY = (
     "test_a_qos_2_message_beyond_the_table_takes_no_heap",
     "test_waiting_takes_no_heap",
     "test_each_accessor_of_a_message_takes_no_heap",
+    "test_the_largest_small_number_is_read_without_heap",
     "test_a_full_outbox_is_seen_without_heap",
     "test_a_resumed_session_sends_again_without_heap",
     "test_2000_messages_leave_the_heap_as_it_was",
@@ -263,6 +264,16 @@ def test_waiting_takes_no_heap():
 def test_each_accessor_of_a_message_takes_no_heap():
     _, lamp = receive([fake.publish_packet(b"bulb/desk/set", b"-42", 0)] * 2)
     assert lamp.n == 4
+
+
+def test_the_largest_small_number_is_read_without_heap():
+    msg = fake.Recorder().engine.message
+    for text in (b"1073741823", b"-1073741823"):
+        msg._rx[2 : 2 + len(text)] = text
+        msg._start = 2
+        msg._end = 2 + len(text)
+        locked(msg.payload_int)
+        assert msg.payload_int() == int(text)
 
 
 def test_a_resumed_session_sends_again_without_heap():

@@ -78,6 +78,11 @@ def test_the_client_id_is_kept_when_it_was_made_by_itself():
         first = boot(Keeper())._engine.connect.fields[0]
         assert boot(Keeper())._engine.connect.fields[0] == first
         assert boot(Keeper(), client_id="mine")._engine.connect.fields[0] == b"mine"
+        keeper = Keeper()
+        settle(boot(keeper, client_id="mine"), keeper)
+        keeper.lose_session()
+        settle(boot(keeper), keeper)  # its own would be longer
+        assert keeper.client_id == b"mine"
 
 
 def test_the_server_in_use_is_kept():
