@@ -25,7 +25,7 @@ class MQTTError(Exception):
         raise AttributeError(name)
 
     def __str__(self):
-        return once("names").text(self)
+        return "%s (0x%02x)%s" % (self.name, self.code, " in packet 0x%02x" % self.packet if self.packet else "")
 
 
 class MQTTFull(Exception):

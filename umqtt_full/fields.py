@@ -1,5 +1,5 @@
 # What CONNECT may hold. Loaded while a client is made, and its will.
-from .wire import check_topic, to_bytes, utf8_ok
+from .wire import check_string, check_topic, to_bytes
 
 
 def fill(connect, client_id, user, password):
@@ -17,9 +17,8 @@ def fill(connect, client_id, user, password):
         raise ValueError("an empty client_id needs clean=True")
     if connect.level == 3 and not 1 <= n <= 23:
         raise ValueError("client_id: 1 to 23 bytes in MQTT 3.1")
-    for field, what in (connect.fields[0], "client_id"), (connect.fields[3] or b"", "user"):
-        if len(field) > 65535 or not utf8_ok(field, 0, len(field)):
-            raise ValueError(what + ": not UTF-8, or too long")
+    check_string(connect.fields[0], "client_id")
+    check_string(connect.fields[3] or b"", "user")
     connect.flags = (2 if clean else 0) | (0 if user is None else 128) | (0 if password is None else 64)
     _fit(connect)
 
@@ -41,13 +40,6 @@ def will(connect, topic, payload, qos, retain):
 
 
 def _fit(connect):
-    """Measure what its fields are now: `length`. Raises ValueError."""
-    n = 12 if connect.level == 3 else 10
-    for field in connect.fields:
-        if field is not None:
-            n += 2 + len(field)
-            if len(field) > 65535:
-                raise ValueError("CONNECT: a field of more than 65535 bytes")
-    if n + 5 > connect.room:
-        raise ValueError("rx: CONNECT takes %d bytes" % (n + 5))
-    connect.length = n
+    n = connect.size() + 5
+    if n > connect.room:
+        raise ValueError("rx: CONNECT takes %d bytes" % n)

@@ -3,7 +3,7 @@ from micropython import const
 
 from .errors import MQTTFull
 from .router import Subscription
-from .wire import to_bytes, utf8_ok
+from .wire import check_string, to_bytes
 
 # As in router.py
 _WANTED = const(1)
@@ -12,8 +12,7 @@ _UNWANTED = const(4)
 
 def check(name):
     """Raise ValueError unless `name` (bytes) is a topic filter. [MQTT-4.7.1-2] [MQTT-4.7.1-3]"""
-    if len(name) > 65535 or not utf8_ok(name, 0, len(name)):
-        raise ValueError("filter: not UTF-8, or too long")
+    check_string(name, "filter")
     wrong = not name or b"#" in name[:-1]
     for level in name.split(b"/"):
         wrong = wrong or len(level) > 1 and (b"+" in level or b"#" in level)

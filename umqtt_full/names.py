@@ -13,9 +13,3 @@ def name(code):
     """What a code of MQTTError is called."""
     at = _NAMES.find(",%02x=" % code)
     return _NAMES[_NAMES.find("=", at) + 1 : _NAMES.find(",", at + 1)] if at >= 0 else "unknown"
-
-
-def text(e):
-    """What str() says of an MQTTError."""
-    words = e.__dict__.get("name") or name(e.code)
-    return "%s (0x%02x)%s" % (words, e.code, " in packet 0x%02x" % e.packet if e.packet else "")

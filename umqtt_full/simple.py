@@ -156,7 +156,7 @@ class MQTTClient:
             once("fields").will(connect, self.lw_topic, self.lw_msg, self.lw_qos, self.lw_retain)
         self.sock = None
         c = self._client
-        n = connect.length + 5
+        n = connect.size() + 5
         if c:
             c.close()
         if not c or c._engine.rx_size < n and c.room() == self.SLOTS:

@@ -234,9 +234,7 @@ class Store:
             self.server = data[0]
             self.subscribed = int.from_bytes(data[1:5], "big")
             if own_id:
-                connect = engine.connect
-                connect.length += len(data) - 5 - len(connect.fields[0])
-                connect.fields[0] = bytes(data[5:])
+                engine.connect.fields[0] = bytes(data[5:])
 
     def _packet(self, slot):
         box = self._engine.outbox

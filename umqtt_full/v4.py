@@ -33,13 +33,22 @@ class Connect:
         # client id, topic and payload of the will, user, password: in the order of the payload [MQTT-3.1.3-1]
         self.fields = None
         self.flags = 0
-        self.length = 0  # of the packet behind its fixed header, which takes up to five bytes more
         once("fields").fill(self, client_id, user, password)
+
+    def size(self):
+        """Bytes of the packet behind its fixed header, which takes up to five more. Raises ValueError."""
+        n = 12 if self.level == 3 else 10
+        for field in self.fields:
+            if field is not None:
+                n += 2 + len(field)
+                if len(field) > 65535:
+                    raise ValueError("CONNECT: a field of more than 65535 bytes")
+        return n
 
     def encode(self, buf):
         """Write CONNECT at the start of `buf` and return its length."""
         buf[0] = 0x10
-        off = put_field(buf, put_varint(buf, 1, self.length), b"MQIsdp" if self.level == 3 else b"MQTT")
+        off = put_field(buf, put_varint(buf, 1, self.size()), b"MQIsdp" if self.level == 3 else b"MQTT")
         buf[off] = self.level
         buf[off + 1] = self.flags
         off = put_u16(buf, off + 2, self.keepalive)

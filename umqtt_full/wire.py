@@ -81,6 +81,12 @@ def once(name):
                 delattr(package, name)
 
 
+def check_string(data, what):  # no alloc
+    """Raise ValueError, which names `what` it is, unless `data` may stand in a packet as a string."""
+    if len(data) > 65535 or not utf8_ok(data, 0, len(data)):
+        raise ValueError(what + ": not UTF-8, or too long")
+
+
 def check_topic(topic):  # no alloc
     """Raise ValueError unless `topic` (bytes) may be published to. [MQTT-4.7.1-1] [MQTT-4.7.3-1]"""
     if len(topic) > 65535 or not topic_ok(topic, 0, len(topic)):

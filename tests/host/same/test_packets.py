@@ -31,10 +31,10 @@ def encode_connect(row):
     if "will" in row:
         will = row["will"]
         fields.will(connect, will["topic"], will["payload"], will["qos"], will["retain"])
-    size = connect.length + 5
+    size = connect.size() + 5
     buf = bytearray(size)
     n = connect.encode(buf)
-    assert connect.length + 2 <= n and len(buf) == size
+    assert connect.size() + 2 <= n and len(buf) == size
     return bytes(buf[:n])
 
 
