@@ -25,11 +25,11 @@ class CompactError(Exception):
 def sources(profile):
     """{file name: text} of a profile's compact build."""
     wanted = {f"{module}.py" for module in profiles.modules(profile)}
-    return {file: text for file, text in library()[0].items() if file in wanted}
+    return {file: text for file, text in whole()[0].items() if file in wanted}
 
 
 @functools.lru_cache(maxsize=1)
-def library():
+def whole():
     """What build() makes of the whole library."""
     texts = {source.stem: _read(source) for source in profiles.sources("full")}
     programs = re.findall(r"^```python\n(.*?)^```", _read(profiles.ROOT / "README.md"), re.M | re.S)

@@ -37,13 +37,13 @@ class Failed(Exception):
 # -- what the board is to have
 
 
-def library(profile, reads, readable=False):
+def files_of(profile, reads, readable=False):
     """{path on the board: bytes} of the library, compiled for what a board reads; as text where it reads none.
 
     What is compiled is compact, or with `readable` one file for each source, with its names.
     """
     if reads:
-        files = mpy.library(profile, mpy.architecture_of(reads), readable)
+        files = mpy.files_of(profile, mpy.architecture_of(reads), readable)
     else:
         files = {source.name: source.read_bytes() for source in profiles.sources(profile)}
     return {f"{LIBRARY}/{name}": data for name, data in files.items()}
@@ -239,7 +239,7 @@ def bring(board, chosen):
         ask(chosen.config, board.platform)
     config, wanted = settings(chosen.config)
     source = chosen.application or env.ROOT / "ports" / PLATFORMS.get(board.platform, "esp32")
-    wanted.update(library(chosen.profile, board.mpy, chosen.readable))
+    wanted.update(files_of(chosen.profile, board.mpy, chosen.readable))
     wanted.update(application(source, board.mpy, board.platform))
     plan = Plan(board, wanted)
     show(plan)

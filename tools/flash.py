@@ -115,7 +115,7 @@ def image(chosen):
     reads = mpy.VERSION | mpy.SUB_VERSION << 8 | mpy.ARCHITECTURES[chosen.arch] << 10
     source = chosen.application or env.ROOT / "ports" / target.port
     _, files = deploy.settings(chosen.config)
-    files.update(deploy.library(chosen.profile, reads))
+    files.update(deploy.files_of(chosen.profile, reads))
     files.update(deploy.application(source, reads, chosen.platform or target.port))
     data = make_image(files, size)
     if chosen.out.suffix == ".uf2" and target.family:

@@ -67,9 +67,9 @@ def file_sizes(folder):
 def native():
     """Bytes of each file that is another for each architecture: {module: {architecture: bytes}}."""
     found = {}
-    plain = mpy.library("full", mpy.BYTECODE)
+    plain = mpy.files_of("full", mpy.BYTECODE)
     for march in mpy.BOARDS:
-        for file, data in mpy.library("full", march).items():
+        for file, data in mpy.files_of("full", march).items():
             if data != plain[file]:
                 found.setdefault(file[:-4], {})[march] = len(data)
     return found

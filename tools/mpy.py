@@ -97,7 +97,7 @@ def _viper_in(node):
     return None
 
 
-def library(profile, architecture, readable=False):
+def files_of(profile, architecture, readable=False):
     """{file name: bytes} of the .mpy files of a profile."""
     if readable:
         return {f"{source.stem}.mpy": compile_file(source, f"umqtt_full/{source.name}", architecture)
@@ -114,7 +114,7 @@ def build(profile, architecture, folder, readable=False):
     package.mkdir(parents=True, exist_ok=True)
     for old in package.glob("*.mpy"):
         old.unlink()
-    files = library(profile, architecture, readable)
+    files = files_of(profile, architecture, readable)
     for name, data in files.items():
         (package / name).write_bytes(data)
     return sum(map(len, files.values()))

@@ -87,7 +87,7 @@ class DeviceBoard(Board):
 
     def install(self, readable=False):
         """Have the whole library on the board: as its user has it, or with names that our tests know."""
-        plan = install.Plan(self, deploy.library("full", self.mpy, readable))
+        plan = install.Plan(self, deploy.files_of("full", self.mpy, readable))
         plan.install()
         plan.keep()
 

@@ -33,7 +33,7 @@ def two(tmp_path, mosquitto, uid):
     for name in ("sensor", "bulb"):
         (tmp_path / name).mkdir()
     sensor = {"topic": f"{uid}/attic", "period_s": 0.2, "batch": 1, "confirm": f"{uid}/desk/seen"}
-    library = deploy.library("standard", mpy.VERSION)
+    library = deploy.files_of("standard", mpy.VERSION)
     bulb = {"topic": f"{uid}/desk", "follow": f"{uid}/attic/reading"}
     with virtual.VirtualBoard(tmp_path / "sensor") as one, virtual.VirtualBoard(tmp_path / "bulb") as other:
         put(other, library, "rp2", {"broker": mosquitto.url, "client_id": f"{uid}-bulb", "bulb": bulb})

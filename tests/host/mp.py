@@ -94,7 +94,7 @@ class _Translate(ast.NodeTransformer):
 
 def translated(text):
     """A program that knows the library from within, with the modules and names that it has in compact_folder()."""
-    _, short, core = compact.library()
+    _, short, core = compact.whole()
     tree = _Translate(core).visit(ast.parse(text))
     shortnames.rename(tree, short)
     return ast.unparse(ast.fix_missing_locations(tree))

@@ -178,13 +178,13 @@ def test_what_is_for_cpython_goes_and_a_module_may_be_used_as_an_object(tmp_path
 @needs_mpy_cross
 @pytest.mark.parametrize("profile", profiles.NAMES)
 def test_a_compact_build_is_smaller(profile):
-    sizes = [sum(map(len, mpy.library(profile, mpy.BYTECODE, readable).values())) for readable in (False, True)]
+    sizes = [sum(map(len, mpy.files_of(profile, mpy.BYTECODE, readable).values())) for readable in (False, True)]
     print(profile, *sizes)
     assert sizes[0] < 0.92 * sizes[1]
 
 
 def test_a_profile_is_a_part_of_the_full_one():
-    full, _, core = compact.library()
+    full, _, core = compact.whole()
     gone = {module for module in core if f"{module}.py" not in full}
     assert len(core) > 8 and len(gone) > 4
     for profile in profiles.NAMES:
@@ -215,4 +215,4 @@ def test_nothing_that_objects_of_micropython_have_is_renamed(tmp_path):
     (tmp_path / "objects.py").write_text(OBJECTS)
     command = [env.find_micropython(), tmp_path / "objects.py"]
     theirs = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-    assert {"ph_key", "readinto", "psk_key", "ipoll"} <= theirs and not theirs & {*compact.library()[1]}
+    assert {"ph_key", "readinto", "psk_key", "ipoll"} <= theirs and not theirs & {*compact.whole()[1]}

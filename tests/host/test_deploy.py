@@ -120,7 +120,7 @@ def test_the_readable_build_gives_way_to_the_compact_one_and_comes_back(place):
 
 
 def test_a_board_that_reads_no_mpy_gets_the_sources():
-    library = deploy.library("minimal", 0)
+    library = deploy.files_of("minimal", 0)
     assert library == {f"{install.LIBRARY}/{file.name}": file.read_bytes() for file in profiles.sources("minimal")}
 
 

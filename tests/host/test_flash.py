@@ -58,7 +58,7 @@ def test_an_image_holds_what_deploy_would_copy(config, tmp_path):
                 there[f"{folder.rstrip('/')}/{name}"] = file.read()
     reads = flash.mpy.VERSION | flash.mpy.SUB_VERSION << 8
     wanted = deploy.settings(config)[1]
-    wanted.update(deploy.library("standard", reads))
+    wanted.update(deploy.files_of("standard", reads))
     wanted.update(deploy.application(env.ROOT / "ports/rp2", reads, "rp2"))
     assert there == wanted and fs.fs_stat().disk_version == flash.LITTLEFS
 
